@@ -23,8 +23,7 @@ inline void append_text(std::string& text, std::string_view part) { text += part
 inline void append_text(std::string& text, char part) { text += part; }
 
 template <class Number>
-  requires(std::integral<Number> || std::floating_point<Number>)
-void append_text(std::string& text, Number part) {
+requires(std::integral<Number> || std::floating_point<Number>) void append_text(std::string& text, Number part) {
   if constexpr (std::is_same_v<Number, bool>) {
     text += part ? "true" : "false";
   } else {
@@ -49,7 +48,8 @@ template <class... Parts> [[noreturn, gnu::noinline]] void fail(std::string_view
 
 // Throws Error `[where] parts...` unless the condition holds. The parts become text only then.
 template <class... Parts> constexpr void check(bool condition, std::string_view where, const Parts&... parts) {
-  if (!condition) [[unlikely]] fail(where, parts...);
+  if (!condition) [[unlikely]]
+    fail(where, parts...);
 }
 
 }  // namespace atom

@@ -51,7 +51,9 @@ class Shape {
   }
 
  private:
-  ATOM_HD constexpr std::size_t slot(int axis) const { return static_cast<std::size_t>(axis < 0 ? axis + rank_ : axis); }
+  ATOM_HD constexpr std::size_t slot(int axis) const {
+    return static_cast<std::size_t>(axis < 0 ? axis + rank_ : axis);
+  }
 
   std::array<Index, max_rank> extents_{};
   int rank_ = 0;

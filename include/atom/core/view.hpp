@@ -13,11 +13,7 @@ template <class T> struct View {
 
   constexpr Index size() const { return element_count(shape); }
   constexpr bool contiguous() const { return is_contiguous(shape, strides); }
-  constexpr operator View<const T>() const
-    requires(!std::is_const_v<T>)
-  {
-    return {data, shape, strides};
-  }
+  constexpr operator View<const T>() const requires(!std::is_const_v<T>) { return {data, shape, strides}; }
 };
 
 template <class T> constexpr View<T> contiguous_view(T* data, const Shape& shape) {

@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
+// Linked into every test program: a header without `inline` or `#pragma once` breaks the build.
+#include <atom/atom.hpp>
+#include <atom/atom.hpp>

@@ -5,9 +5,11 @@
 
 #include "config.hpp"
 
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <type_traits>
 
@@ -73,8 +75,25 @@ template <class T> using compute_t = typename ComputeType<T>::type;
 // What a gradient can be taken of.
 template <class T> inline constexpr bool is_differentiable_v = std::is_same_v<T, float> || std::is_same_v<T, double>;
 
-// The element types of tensors and files. The names are safetensors' own.
-enum class DType : std::uint8_t { f64, f32, f16, bf16, i64, i32, i16, i8, u16, u8, boolean };
+// The element types of tensors and files, by increasing alignment. Names and order are safetensors' own. Tensors of
+// this library hold those that DTypeOf names; files may hold all of them.
+// clang-format off
+enum class DType : std::uint8_t {
+  boolean, f4, f6_e2m3, f6_e3m2, u8, i8, f8_e5m2, f8_e4m3, f8_e8m0, f8_e4m3fnuz, f8_e5m2fnuz,
+  i16, u16, f16, bf16, i32, u32, f32, c64, f64, i64, u64
+};
+// clang-format on
+
+struct DTypeInfo {
+  std::string_view name;
+  int bits;
+};
+inline constexpr std::array<DTypeInfo, 22> dtype_infos = {{
+    {"BOOL", 8},    {"F4", 4},      {"F6_E2M3", 6}, {"F6_E3M2", 6},     {"U8", 8},          {"I8", 8},
+    {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"I16", 16},
+    {"U16", 16},    {"F16", 16},    {"BF16", 16},   {"I32", 32},        {"U32", 32},        {"F32", 32},
+    {"C64", 64},    {"F64", 64},    {"I64", 64},    {"U64", 64},
+}};
 
 template <class T> struct DTypeOf;
 template <> struct DTypeOf<double> { static constexpr DType value = DType::f64; };
@@ -85,43 +104,25 @@ template <> struct DTypeOf<std::int64_t> { static constexpr DType value = DType:
 template <> struct DTypeOf<std::int32_t> { static constexpr DType value = DType::i32; };
 template <> struct DTypeOf<std::int16_t> { static constexpr DType value = DType::i16; };
 template <> struct DTypeOf<std::int8_t> { static constexpr DType value = DType::i8; };
+template <> struct DTypeOf<std::uint64_t> { static constexpr DType value = DType::u64; };
+template <> struct DTypeOf<std::uint32_t> { static constexpr DType value = DType::u32; };
 template <> struct DTypeOf<std::uint16_t> { static constexpr DType value = DType::u16; };
 template <> struct DTypeOf<std::uint8_t> { static constexpr DType value = DType::u8; };
 template <> struct DTypeOf<bool> { static constexpr DType value = DType::boolean; };
 template <class T> inline constexpr DType dtype_of = DTypeOf<T>::value;
 
-constexpr std::size_t size_of(DType type) {
-  switch (type) {
-    case DType::f64:
-    case DType::i64: return 8;
-    case DType::f32:
-    case DType::i32: return 4;
-    case DType::f16:
-    case DType::bf16:
-    case DType::i16:
-    case DType::u16: return 2;
-    case DType::i8:
-    case DType::u8:
-    case DType::boolean: return 1;
-  }
-  return 0;
+constexpr std::string_view name_of(DType type) { return dtype_infos[static_cast<std::size_t>(type)].name; }
+constexpr int bit_size_of(DType type) { return dtype_infos[static_cast<std::size_t>(type)].bits; }
+// Bytes of one element; 0 for the types that pack several elements into a byte.
+constexpr std::size_t size_of(DType type) { return static_cast<std::size_t>(bit_size_of(type)) / 8; }
+
+// The type of that name, if there is one.
+constexpr std::optional<DType> dtype_named(std::string_view name) {
+  for (std::size_t i = 0; i < dtype_infos.size(); ++i)
+    if (dtype_infos[i].name == name) return static_cast<DType>(i);
+  return std::nullopt;
 }
 
-constexpr std::string_view name_of(DType type) {
-  switch (type) {
-    case DType::f64: return "F64";
-    case DType::f32: return "F32";
-    case DType::f16: return "F16";
-    case DType::bf16: return "BF16";
-    case DType::i64: return "I64";
-    case DType::i32: return "I32";
-    case DType::i16: return "I16";
-    case DType::i8: return "I8";
-    case DType::u16: return "U16";
-    case DType::u8: return "U8";
-    case DType::boolean: return "BOOL";
-  }
-  return "?";
-}
+static_assert(name_of(DType::f8_e4m3) == "F8_E4M3" && name_of(DType::bf16) == "BF16" && name_of(DType::u64) == "U64");
 
 }  // namespace atom

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+// record: the one way from a kernel's Buffer to a differentiable Tensor. It states the backward rule beside the forward.
+//
+//   auto y = Buffer<T, D>(x.device(), x.shape());
+//   my_kernel(x.device(), y.mutable_view(), x.buffer().view());
+//   return record<"my_op">(y, [x = save(x)](const Buffer<T, D>& dy) { return my_gradient(dy, *x); }, x);
+//
+// The rule gets the output's gradient and returns one gradient for each input, in order: `grads(da, db)`, or the bare
+// gradient when there is one input. Each is a Buffer in the input's shape, or a function of `Into` that writes it in
+// place (and is not called when nobody wants that gradient).
+#pragma once
+
+#include "../tensor/tensor.hpp"
+
+#include <optional>
+#include <tuple>
+
+namespace atom {
+
+// ---- the grad switch ------------------------------------------------------------------------------------------------
+namespace detail {
+inline thread_local bool grad_enabled = true;
+}
+inline bool grad_enabled() { return detail::grad_enabled; }
+
+// While one lives, this thread records nothing: results carry no graph.
+class NoGrad {
+ public:
+  NoGrad() : before_(std::exchange(detail::grad_enabled, false)) {}
+  ~NoGrad() { detail::grad_enabled = before_; }
+  NoGrad(const NoGrad&) = delete;
+  NoGrad& operator=(const NoGrad&) = delete;
+
+ private:
+  bool before_;
+};
+
+namespace detail {
+// The opposite, for a backward rule that computes a block again.
+class WithGrad {
+ public:
+  WithGrad() : before_(std::exchange(grad_enabled, true)) {}
+  ~WithGrad() { grad_enabled = before_; }
+  WithGrad(const WithGrad&) = delete;
+  WithGrad& operator=(const WithGrad&) = delete;
+
+ private:
+  bool before_;
+};
+}  // namespace detail
+
+// ---- saved values ---------------------------------------------------------------------------------------------------
+namespace detail {
+struct SavedValueOverwritten {};
+}  // namespace detail
+
+// A buffer kept for backward, together with its version: `*saved` throws if the memory was overwritten since.
+template <class T, class D> class Saved {
+ public:
+  explicit Saved(Buffer<T, D> value) : value_(std::move(value)), version_(value_.defined() ? value_.version() : 0) {}
+
+  const Buffer<T, D>& operator*() const {
+    if (value_.defined() && value_.version() != version_) throw detail::SavedValueOverwritten();
+    return value_;
+  }
+  const Buffer<T, D>* operator->() const { return &**this; }
+
+ private:
+  Buffer<T, D> value_;
+  std::uint64_t version_;
+};
+
+template <class T, class D> Saved<T, D> save(Buffer<T, D> value) { return Saved<T, D>(std::move(value)); }
+template <class T, class D> Saved<T, D> save(const Tensor<T, D>& value) { return Saved<T, D>(value.buffer()); }
+
+// ---- gradients ------------------------------------------------------------------------------------------------------
+template <class... Each> struct Grads {
+  std::tuple<Each...> each;
+};
+// The gradients of a rule's inputs, in their order.
+template <class... Each> Grads<std::decay_t<Each>...> grads(Each&&... each) {
+  return {std::tuple<std::decay_t<Each>...>(std::forward<Each>(each)...)};
+}
+
+namespace detail {
+
+template <std::size_t N> struct OpName {
+  char text[N];
+  consteval OpName(const char (&name)[N]) { std::copy_n(name, N, text); }
+};
+
+template <class Result> struct AsGrads {
+  static auto wrap(Result&& result) { return Grads<Result>{std::tuple<Result>(std::move(result))}; }
+  static constexpr std::size_t count = 1;
+};
+template <class... Each> struct AsGrads<Grads<Each...>> {
+  static auto wrap(Grads<Each...>&& result) { return std::move(result); }
+  static constexpr std::size_t count = sizeof...(Each);
+};
+
+// Defined with NodeQueue.
+template <class T, class D> void queue_push(NodeQueue& ready, const Ref<Node<T, D>>& node);
+
+template <class Gradient, class T, class D> constexpr bool is_gradient_for() {
+  return std::is_same_v<Gradient, Buffer<T, D>> || std::is_invocable_v<Gradient&, Into<T, D>>;
+}
+template <class Result, class D, class... Ts> struct AreGradients : AreGradients<Grads<Result>, D, Ts...> {};
+template <class... Each, class D, class... Ts> struct AreGradients<Grads<Each...>, D, Ts...> {
+  static constexpr bool value = (is_gradient_for<Each, Ts, D>() && ...);
+};
+
+// The graph node of one operation's result.
+template <class T, class D, class Rule, class... Ts> class OpNode final : public Node<T, D> {
+ public:
+  OpNode(const char* op, D device, const Shape& shape, Rule rule, Ref<Node<Ts, D>>... inputs)
+      : Node<T, D>(op, device, shape), rule_(std::move(rule)), inputs_(std::move(inputs)...) {}
+  ~OpNode() override { spend(); }
+
+  bool leaf() const override { return false; }
+  bool spent() const override { return !rule_; }
+  void propagate(NodeQueue& ready) override {
+    const Buffer<T, D> dy = this->take_gradient();
+    try {
+      auto gradients = AsGrads<std::invoke_result_t<Rule&, const Buffer<T, D>&>>::wrap((*rule_)(dy));
+      deliver(gradients, std::index_sequence_for<Ts...>());
+    } catch (const SavedValueOverwritten&) {
+      fail("backward", "a value saved by '", this->op(), "' was overwritten before backward used it");
+    }
+    std::apply([&](auto&... input) { (queue_push(ready, input), ...); }, inputs_);
+    spend();
+  }
+
+ private:
+  template <class Gradients, std::size_t... I> void deliver(Gradients& gradients, std::index_sequence<I...>) {
+    ((std::get<I>(inputs_) ? std::get<I>(inputs_)->receive(std::move(std::get<I>(gradients.each)), this->op())
+                           : void()),
+     ...);
+  }
+  // Forgets rule and inputs, so that memory is given back while backward runs.
+  void spend() noexcept {
+    rule_.reset();
+    NodeBase* dying = nullptr;
+    drop_inputs(dying);
+    NodeBase::destroy(dying);
+  }
+  void drop_inputs(NodeBase*& dying) noexcept override {
+    std::apply([&](auto&... input) { (NodeBase::drop(input.detach(), dying), ...); }, inputs_);
+  }
+
+  std::optional<Rule> rule_;
+  std::tuple<Ref<Node<Ts, D>>...> inputs_;
+};
+
+template <OpName Name, class T, class D, class Rule, class... Ts>
+Tensor<T, D> make_node(Buffer<T, D> value, Rule rule, const Tensor<Ts, D>&... inputs) {
+  using Op = OpNode<T, D, Rule, Ts...>;
+  static constexpr auto name = Name;
+  auto node = Ref<Node<T, D>>::adopt(
+      new Op(name.text, value.device(), value.shape(), std::move(rule), Ref<Node<Ts, D>>(inputs.node())...));
+  return Tensor<T, D>::with_node(std::move(value), std::move(node));
+}
+
+}  // namespace detail
+
+// The tensor of `value`, computed from `inputs`, with its backward rule (see the head of this file). Name: the op's own
+// name, which its case in tests/ops/op_cases.hpp carries too. An undefined input, or one without a gradient, is skipped.
+template <detail::OpName Name, class T, class D, class Rule, class... Ts>
+Tensor<T, D> record(Buffer<T, D> value, Rule rule, const Tensor<Ts, D>&... inputs) {
+  static_assert(std::is_invocable_v<Rule&, const Buffer<T, D>&>,
+                "record<\"op\">(buffer, rule, inputs...): the rule is missing or does not take the output's gradient");
+  static_assert(sizeof...(Ts) > 0, "record: name the inputs after the rule");
+  if constexpr (std::is_invocable_v<Rule&, const Buffer<T, D>&> && sizeof...(Ts) > 0) {
+    using Result = std::invoke_result_t<Rule&, const Buffer<T, D>&>;
+    constexpr bool right_number = detail::AsGrads<Result>::count == sizeof...(Ts);
+    static_assert(right_number, "record: the rule must return one gradient for each input, in order");
+    if constexpr (right_number) {
+      constexpr bool right_types = detail::AreGradients<Result, D, Ts...>::value;
+      static_assert(right_types,
+                    "record: each gradient is a Buffer of its input's type, or a function that takes Into of that type");
+      if constexpr (right_types)
+        if (grad_enabled() && (inputs.requires_grad() || ...))
+          return detail::make_node<Name>(std::move(value), std::move(rule), inputs...);
+    }
+  }
+  return constant(std::move(value));
+}
+
+}  // namespace atom

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// What element-wise operations share: apply a functor to broadcast buffers, turn one into a backward rule, sum a
+// gradient back over broadcast axes. A functor is one text for lanes, scalars and CUDA threads:
+//   struct Square { template <class S> ATOM_HD S operator()(S x) const { return x * x; } };
+#pragma once
+
+#include "../autograd/record.hpp"
+#include "../backend/reduce.hpp"
+
+namespace atom::ops::detail {
+
+// `buffer` read as if it had the broadcast shape.
+template <class T, class D> Buffer<T, D> expand(const Buffer<T, D>& buffer, const Shape& shape) {
+  return buffer.alias(shape, broadcast_strides(buffer.shape(), buffer.strides(), shape));
+}
+
+// f(first[i], rest[i]...) for buffers of one shape.
+template <class F, class T, class D, class... Ts>
+Buffer<T, D> map(F f, const Buffer<T, D>& first, const Buffer<Ts, D>&... rest) {
+  Buffer<T, D> result(first.device(), first.shape());
+  pointwise(first.device(), result.mutable_view(), f, first.view(), rest.view()...);
+  return result;
+}
+
+template <class F> struct AddTo {
+  F f;
+  template <class S, class... Rest> ATOM_HD S operator()(S sum, Rest... rest) const { return sum + f(rest...); }
+};
+
+// Writes or adds f(inputs[i]...) where a rule is asked to.
+template <class F, class T, class D, class... Ts>
+void map_into(Into<T, D> into, F f, const Buffer<Ts, D>&... inputs) {
+  const auto& place = into.buffer;
+  if (into.accumulate)
+    pointwise(place.device(), place.mutable_view(), AddTo<F>{f}, place.view(), inputs.view()...);
+  else
+    pointwise(place.device(), place.mutable_view(), f, inputs.view()...);
+}
+
+// A gradient of one input that f(saved..., dy) gives element by element.
+template <class F, class T, class D, class... Saved> auto gradient(F f, const Buffer<T, D>& dy, const Saved&... saved) {
+  return [f, dy, ... values = *saved](Into<T, D> into) { map_into(into, f, values..., dy); };
+}
+// The rule of an operation with one input: dx = f(saved..., dy).
+template <class F, class... Saved> auto rule(F f, Saved... saved) {
+  return [f, ... saved = std::move(saved)](const auto& dy) { return gradient(f, dy, saved...); };
+}
+
+// The sum of `dy` over the axes along which a tensor of `shape` was repeated.
+template <class T, class D> Buffer<T, D> sum_to(const Buffer<T, D>& dy, const Shape& shape) {
+  if (dy.shape() == shape) return dy;
+  Buffer<T, D> result(dy.device(), shape);
+  const Buffer<T, D> packed = contiguous(dy);
+  reduce_to(dy.device(), result.mutable_view(), packed.view());
+  return result;
+}
+
+}  // namespace atom::ops::detail

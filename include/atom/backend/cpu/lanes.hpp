@@ -35,6 +35,13 @@ template <class T> using FloatOf = std::conditional_t<sizeof(T) == 4, float, dou
 // inside code (a policy) that is itself only ever inlined into a kernel of the right target.
 template <auto F> inline constexpr auto native = F;
 
+// A mask of a built-in function; g++ declares most of them signed.
+#if defined(__clang__)
+template <int count> inline constexpr unsigned all_lanes = (1U << count) - 1;
+#else
+template <int count> inline constexpr int all_lanes = -1;
+#endif
+
 #if ATOM_X86 && !defined(__clang__)
 // g++ knows the built-in functions of an instruction set only after it has seen a function that uses the set.
 __attribute__((target("avx2,fma,f16c"))) void declare_avx2();

@@ -20,30 +20,30 @@ template <> struct Native<double> {
   static ATOM_NATIVE void sqrt(Raw& a) { a = __builtin_ia32_sqrtpd256(a); }
   static ATOM_NATIVE void round_even(Raw& a) { a = __builtin_ia32_roundpd256(a, 8); }
 };
-#elif ATOM_ISA_LEVEL == 2  // -1: every lane, 4: in the current rounding mode
+#elif ATOM_ISA_LEVEL == 2  // the last argument: in the current rounding mode
 template <> struct Native<float> {
   typedef float Raw __attribute__((vector_size(64), aligned(16)));
   static ATOM_NATIVE void fma(Raw& c, const Raw& a, const Raw& b) {
-    c = __builtin_ia32_vfmaddps512_mask(a, b, c, -1, 4);
+    c = __builtin_ia32_vfmaddps512_mask(a, b, c, detail::all_lanes<16>, 4);
   }
 #if defined(__clang__)
   static ATOM_NATIVE void sqrt(Raw& a) { a = __builtin_ia32_sqrtps512(a, 4); }
 #else
   static ATOM_NATIVE void sqrt(Raw& a) { a = __builtin_ia32_sqrtps512_mask(a, a, -1, 4); }
 #endif
-  static ATOM_NATIVE void round_even(Raw& a) { a = __builtin_ia32_rndscaleps_mask(a, 8, a, -1, 4); }
+  static ATOM_NATIVE void round_even(Raw& a) { a = __builtin_ia32_rndscaleps_mask(a, 8, a, detail::all_lanes<16>, 4); }
 };
 template <> struct Native<double> {
   typedef double Raw __attribute__((vector_size(64), aligned(16)));
   static ATOM_NATIVE void fma(Raw& c, const Raw& a, const Raw& b) {
-    c = __builtin_ia32_vfmaddpd512_mask(a, b, c, -1, 4);
+    c = __builtin_ia32_vfmaddpd512_mask(a, b, c, 0xff, 4);
   }
 #if defined(__clang__)
   static ATOM_NATIVE void sqrt(Raw& a) { a = __builtin_ia32_sqrtpd512(a, 4); }
 #else
   static ATOM_NATIVE void sqrt(Raw& a) { a = __builtin_ia32_sqrtpd512_mask(a, a, -1, 4); }
 #endif
-  static ATOM_NATIVE void round_even(Raw& a) { a = __builtin_ia32_rndscalepd_mask(a, 8, a, -1, 4); }
+  static ATOM_NATIVE void round_even(Raw& a) { a = __builtin_ia32_rndscalepd_mask(a, 8, a, detail::all_lanes<8>, 4); }
 };
 #endif
 

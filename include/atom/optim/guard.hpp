@@ -5,6 +5,7 @@
 
 #include "../core/error.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <span>
 #include <vector>

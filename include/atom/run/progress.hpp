@@ -5,6 +5,7 @@
 
 #include "text.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Everything that needs no JSON parser. Not in it: <atom/pretrained/...> and the JSON readers of <atom/io/...>.
+// Everything that needs neither a JSON parser nor fmt. Not in it: <atom/pretrained/...>, the JSON readers of <atom/io/...>,
+// and <atom/tensor/format.hpp>, which prints tensors.
 #pragma once
 
 #include "autograd/backward.hpp"
@@ -22,12 +23,18 @@
 #include "core/shape.hpp"
 #include "core/thread_pool.hpp"
 #include "core/types.hpp"
+#include "core/utf8.hpp"
 #include "core/view.hpp"
+#include "data/char_vocab.hpp"
+#include "data/text.hpp"
 #include "io/byte_reader.hpp"
 #include "io/checksum.hpp"
 #include "io/file.hpp"
+#include "io/json_value.hpp"
+#include "models/config.hpp"
 #include "nn/embedding.hpp"
 #include "nn/feed_forward.hpp"
+#include "nn/kv_cache.hpp"
 #include "nn/linear.hpp"
 #include "nn/module.hpp"
 #include "nn/norm.hpp"
@@ -46,6 +53,7 @@
 #include "run/report.hpp"
 #include "run/svg.hpp"
 #include "run/text.hpp"
+#include "sample/sampler.hpp"
 #include "tensor/buffer.hpp"
 #include "tensor/node.hpp"
 #include "tensor/storage.hpp"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# atom.hpp is the sorted list of all public headers. Not in it: a backend's own files, and what reaches the JSON parser.
+# atom.hpp is the sorted list of all public headers. Not in it: a backend's own files, what reaches the JSON parser or fmt.
 # Usage: umbrella.sh ROOT [--write]
 set -eu
 export LC_ALL=C
@@ -12,15 +12,15 @@ wanted() {
   # shellcheck disable=SC2046
   awk -f tests/gates/include_edges.awk $(find include/atom -name '*.hpp' ! -path $umbrella) | awk '
     { user[NR] = $1; used[NR] = $2 }
-    $2 ~ /^<nlohmann\// { json[$1] = 1 }
+    $2 ~ /^<(nlohmann|fmt)\// { foreign[$1] = 1 }
     END {
       do {
         found = 0
-        for (i = 1; i <= NR; ++i) if (used[i] in json && !(user[i] in json)) { json[user[i]] = 1; found = 1 }
+        for (i = 1; i <= NR; ++i) if (used[i] in foreign && !(user[i] in foreign)) { foreign[user[i]] = 1; found = 1 }
       } while (found)
-      for (file in json) print file
-    }' | sort >"$scratch/json"
-  comm -23 "$scratch/headers" "$scratch/json" | sed 's|^include/atom/\(.*\)$|#include "\1"|'
+      for (file in foreign) print file
+    }' | sort >"$scratch/foreign"
+  comm -23 "$scratch/headers" "$scratch/foreign" | sed 's|^include/atom/\(.*\)$|#include "\1"|'
 }
 
 scratch=$(mktemp -d)

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Hashes of everything a few training steps compute, for two shapes of model. Usage: train THREADS
+#include <atom/atom.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace {
+
+using namespace atom;
+
+// FNV-1a over the bytes.
+template <class T> void print_hash(const char* what, const std::vector<T>& values) {
+  std::uint64_t hash = 14695981039346656037U;
+  const auto* bytes = reinterpret_cast<const unsigned char*>(values.data());
+  for (std::size_t i = 0; i < values.size() * sizeof(T); ++i) hash = (hash ^ bytes[i]) * 1099511628211U;
+  std::printf("%-28s %016llx\n", what, static_cast<unsigned long long>(hash));
+}
+
+struct PrintHash {
+  template <class Scalar, class D> void operator()(const std::string& name, const Tensor<Scalar, D>& weight, Role) const {
+    print_hash(name.c_str(), weight.to_vector());
+  }
+};
+
+template <class T> void train(const char* title, const models::TransformerConfig& config) {
+  std::printf("%s\n", title);
+  std::vector<TokenId> tokens;
+  Rng rng(7);
+  for (int i = 0; i < 2000; ++i) tokens.push_back(static_cast<TokenId>((i * i + 3 * i) % static_cast<int>(config.vocab)));
+  auto batches = data::Batches(tokens, {.batch = 3, .context = 40, .seed = 1});
+  auto model = models::Transformer<T, Cpu>(config, rng);
+  auto optim = optim::AdamW(model, {.lr = 1e-2F, .weight_decay = 0.1F});
+  for (int step = 0; step < 3; ++step) {
+    auto [x, y] = batches.next();
+    print_hash("logits", model(x).to_vector());
+    const auto loss = model.loss(x, y);
+    print_hash("loss", loss.to_vector());
+    backward(loss);
+    optim.step();
+  }
+  nn::for_each_parameter(model, PrintHash{});
+  print_hash("sampled", sample::generate(model, {1, 2, 3}, {.tokens = 30, .temperature = 0.8F, .seed = 5}));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  default_pool().resize(argc > 1 ? std::atoi(argv[1]) : 1);
+  auto gpt2 = models::TransformerConfig::gpt2(29, 2, 3, 48, 64);
+  gpt2.dropout = 0.1;
+  train<float>("GPT-2 shape", gpt2);
+  auto llama = models::TransformerConfig::llama(29, 2, 4, 40, 64);
+  llama.kv_heads = 2;
+  train<float>("Llama shape", llama);
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// A rule whose gradient has another type than its input.
+// must say: a Buffer of its input
+#include <atom/autograd/record.hpp>
+
+using F32 = atom::Buffer<float, atom::Cpu>;
+
+atom::Tensor<float, atom::Cpu> twice(const atom::Tensor<float, atom::Cpu>& x) {
+  const F32 result(x.device(), x.shape());
+#ifdef ATOM_MUST_FAIL
+  return atom::record<"twice">(
+      result, [](const F32&) { return atom::Buffer<double, atom::Cpu>(); }, x);
+#else
+  return atom::record<"twice">(
+      result, [](const F32& dy) { return dy; }, x);
+#endif
+}

@@ -3,7 +3,8 @@
 // atom::avx512. No include guard: every kernel family includes it. Rules for such a text:
 // - ATOM_KERNEL stands before every function that is a real call: it sets the target, forbids contraction (fma is
 //   written where it is meant) and forbids inlining into code of another target. No Lanes in its parameters.
-// - whatever else it calls is ATOM_ALWAYS_INLINE; a lambda is `[&](...) ATOM_INLINE_LAMBDA { ... }`.
+// - whatever else it calls is ATOM_ALWAYS_INLINE; a lambda is `[&](...) ATOM_INLINE_LAMBDA { ... }`. A lambda written in
+//   an ATOM_KERNEL has its target, so an inlined function that takes one is ATOM_KERNEL_INLINE, as are its callers.
 // - ATOM_LANE_BYTES is the width of one register, ATOM_ISA_LEVEL is 0, 1 or 2.
 
 #ifndef ATOM_KERNEL_TEXT
@@ -28,6 +29,7 @@
 #define ATOM_KERNEL __attribute__((noinline ATOM_NO_CONTRACTION))
 #define ATOM_NATIVE ATOM_ALWAYS_INLINE
 #endif
+#define ATOM_KERNEL_INLINE ATOM_ALWAYS_INLINE
 namespace atom::baseline {
 #include ATOM_KERNEL_TEXT
 }
@@ -35,6 +37,7 @@ namespace atom::baseline {
 #undef ATOM_LANE_BYTES
 #undef ATOM_KERNEL
 #undef ATOM_NATIVE
+#undef ATOM_KERNEL_INLINE
 
 #if defined(__x86_64__)
 
@@ -46,6 +49,7 @@ namespace atom::baseline {
 #else
 #define ATOM_NATIVE ATOM_ALWAYS_INLINE
 #endif
+#define ATOM_KERNEL_INLINE __attribute__((target("avx2,fma,f16c"))) ATOM_ALWAYS_INLINE
 namespace atom::avx2 {
 #include ATOM_KERNEL_TEXT
 }
@@ -53,6 +57,7 @@ namespace atom::avx2 {
 #undef ATOM_LANE_BYTES
 #undef ATOM_KERNEL
 #undef ATOM_NATIVE
+#undef ATOM_KERNEL_INLINE
 
 #define ATOM_ISA_LEVEL 2
 #define ATOM_LANE_BYTES 64
@@ -63,6 +68,7 @@ namespace atom::avx2 {
 #else
 #define ATOM_NATIVE ATOM_ALWAYS_INLINE
 #endif
+#define ATOM_KERNEL_INLINE __attribute__((target(ATOM_AVX512))) ATOM_ALWAYS_INLINE
 namespace atom::avx512 {
 #include ATOM_KERNEL_TEXT
 }
@@ -71,6 +77,7 @@ namespace atom::avx512 {
 #undef ATOM_LANE_BYTES
 #undef ATOM_KERNEL
 #undef ATOM_NATIVE
+#undef ATOM_KERNEL_INLINE
 
 #endif  // x86-64
 

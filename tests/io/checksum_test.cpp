@@ -47,7 +47,7 @@ TEST_CASE("any flipped bit of a folder is found") {
     for (std::size_t bit = 0; bit < 8 * content.size(); ++bit) {
       std::string damaged = content;
       damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ 1 << bit % 8);
-      std::ofstream(folder + name) << damaged;  // without the wait for the disk
+      std::fstream(folder + name) << damaged;  // in place: no wait for the disk
       REQUIRE_THROWS_AS(io::verify_checksums(folder), Error);
     }
     io::write_file(folder + name, content);

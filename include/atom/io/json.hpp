@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reading JSON that nobody vouches for: strict, nesting and the number of values limited, names unique, integers exact.
+// The one header that includes nlohmann/json (its event parser only, no tree of its own), so no umbrella includes it.
+#pragma once
+
+#include "file.hpp"
+#include "json_value.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace atom::io {
+
+struct JsonLimits {
+  std::size_t depth = 64;        // arrays and objects inside each other
+  std::size_t values = 0x10000;  // in all, and one more for each 4 bytes of text: memory stays a multiple of the text
+};
+
+namespace detail {
+
+// Makes values of the parser's events. `on_member(std::string& name, Json& value)` takes over each member of the
+// outermost object as it is complete; nullptr leaves all in one value.
+template <class OnMember> class JsonBuilder {
+ public:
+  static constexpr bool by_member = !std::is_same_v<OnMember, std::nullptr_t>;
+
+  JsonBuilder(std::string_view file, JsonLimits limits, OnMember on_member)
+      : file_(std::make_shared<const std::string>(file)), limits_(limits), on_member_(std::move(on_member)) {}
+
+  Json result() { return std::move(result_); }
+
+  bool null() { return add(Json()); }
+  bool boolean(bool value) { return add(value); }
+  bool number_integer(std::int64_t value) { return add(value); }
+  bool number_unsigned(std::uint64_t value) { return add(value); }
+  bool number_float(double value, const std::string& text) {
+    if (text.find_first_not_of("-0123456789") == text.npos) wrong("integer beyond 64 bits: ", text.substr(0, 60));
+    return add(value);
+  }
+  bool string(std::string& value) { return add(std::move(value)); }
+  bool binary(nlohmann::json::binary_t&) { return false; }  // no such thing in text
+  bool key(std::string& name) {
+    levels_.back().name = std::move(name);
+    return true;
+  }
+  bool start_array(std::size_t) { return open(false); }
+  bool start_object(std::size_t) { return open(true); }
+  bool end_array() {
+    Json value(std::move(levels_.back().values));
+    levels_.pop_back();
+    return place(std::move(value));
+  }
+  bool end_object() {
+    auto& members = levels_.back().members;
+    std::vector<std::string_view> names(members.size());
+    std::ranges::transform(members, names.begin(), [](const auto& member) { return std::string_view(member.name); });
+    std::ranges::sort(names);
+    const auto twice = std::ranges::adjacent_find(names);
+    if (twice != names.end()) wrong("a name is there twice: ", in_quotes(*twice));
+    Json value(Json::Object{std::move(members), file_});
+    levels_.pop_back();
+    return place(std::move(value));
+  }
+  [[noreturn]] bool parse_error(std::size_t position, const std::string&, const nlohmann::json::exception& error) {
+    // Of "[json.exception.parse_error.101] parse error at line 1, column 2: what is wrong" only the last part is new.
+    std::string_view what = error.what();
+    if (const std::size_t colon = what.find(": "); colon != what.npos) what.remove_prefix(colon + 2);
+    fail(*file_, "not JSON at byte ", position, ": ", in_quotes(what, 160));
+  }
+
+ private:
+  struct Level {
+    bool object = false;
+    std::string name = {};  // of the member that comes next
+    std::vector<Json::Member> members = {};
+    Json::Array values = {};
+  };
+
+  template <class... Parts> [[noreturn]] void wrong(const Parts&... parts) const {
+    std::string path;
+    for (const Level& level : levels_) {
+      if (level.object)
+        path += to_text(path.empty() || level.name.empty() ? "" : ".", level.name.substr(0, 60));
+      else
+        path += to_text('[', level.values.size(), ']');
+    }
+    fail(*file_, path.empty() ? "" : to_text(in_quotes(path, 200), ": "), parts...);
+  }
+
+  bool open(bool object) {
+    if (levels_.size() >= limits_.depth) wrong("nested too deep: expected at most ", limits_.depth, " levels");
+    count();
+    levels_.push_back({.object = object});
+    return true;
+  }
+  bool add(Json value) {
+    count();
+    return place(std::move(value));
+  }
+  void count() {
+    if (count_ == limits_.values)
+      wrong("too many values: expected at most ", limits_.values, " in a text of this size");
+    ++count_;
+  }
+  bool place(Json value) {
+    if (levels_.empty()) {
+      result_ = std::move(value);
+    } else if (Level& level = levels_.back(); !level.object) {
+      level.values.push_back(std::move(value));
+    } else {
+      if constexpr (by_member) {
+        if (levels_.size() == 1) {
+          on_member_(level.name, value);
+          return true;
+        }
+      }
+      level.members.push_back({std::exchange(level.name, {}), std::move(value)});
+    }
+    return true;
+  }
+
+  std::shared_ptr<const std::string> file_;
+  JsonLimits limits_;
+  OnMember on_member_;
+  std::vector<Level> levels_;
+  std::size_t count_ = 0;
+  Json result_;
+};
+
+template <class OnMember>
+Json parse_json(std::string_view text, std::string_view file, JsonLimits limits, OnMember on_member) {
+  limits.values += text.size() / 4;
+  JsonBuilder<OnMember> builder(file, limits, std::move(on_member));
+  nlohmann::json::sax_parse(text.begin(), text.end(), &builder);
+  return builder.result();
+}
+
+}  // namespace detail
+
+// The value of a JSON text. Errors: `[file] where: rule`, for what is not JSON, a name twice in an object, an integer
+// beyond int64 and uint64, a number beyond double, too much nesting, too many values.
+inline Json parse_json(std::string_view text, std::string_view file, JsonLimits limits = {}) {
+  return detail::parse_json(text, file, limits, nullptr);
+}
+
+// The same, member by member of an object, so that no more than one is in memory: calls `on_member(name, value)`, both
+// of which it may move from. Names of this outermost object are not compared: that is left to the caller. Error: the
+// text is no object (known only at its end).
+template <class OnMember>
+requires std::invocable<OnMember, std::string&, Json&>
+void parse_json_members(std::string_view text, std::string_view file, OnMember on_member, JsonLimits limits = {}) {
+  const Json rest = detail::parse_json(text, file, limits, std::move(on_member));
+  check(rest.is_object(), file, "found ", rest.kind(), ", expected an object");
+}
+
+// The value of a JSON file, of at most `bytes` bytes.
+inline Json read_json(const std::string& path, std::uint64_t bytes = std::uint64_t{1} << 28U) {
+  return parse_json(read_file(path, bytes), path);
+}
+
+}  // namespace atom::io

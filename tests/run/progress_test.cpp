@@ -58,8 +58,8 @@ TEST_CASE("the line that everybody greps") {
         "step   12/2000 | loss 3.9708 | lr 3.0e-04 | grad 1.23 | 15.6k tok/s | 131 ms | eta 4m21s | mem 212 MB");
   CHECK(progress_line(report(12), 0, 0.1312, 0) ==
         "step 12 | loss 3.9708 | lr 3.0e-04 | grad 1.23 | 15.6k tok/s | 131 ms");
-  CHECK(progress_line({.step = 5, .seconds = 0.0012}, 2, 0, 0) ==
-        "step 5/2 | loss 0.0000 | lr 0.0e+00 | grad 0.00 | 1.20 ms | eta 0.0s");
+  CHECK(progress_line({.step = 5, .seconds = 0.0012, .skipped = true}, 2, 0, 0) ==
+        "step 5/2 | loss 0.0000 | lr 0.0e+00 | grad 0.00 | 1.20 ms | eta 0.0s | skipped");
 }
 
 TEST_CASE("progress: plain lines when the stream is no terminal") {

@@ -26,6 +26,7 @@ struct StepReport {
   double gradient_norm = 0;  // before clipping
   Index tokens = 0;          // in this step
   double seconds = 0;        // of this step
+  bool skipped = false;      // the guard dropped its gradients
 };
 
 // Resident memory of this process in bytes; 0 where the system does not say.
@@ -64,6 +65,7 @@ inline std::string progress_line(const StepReport& report, Index steps, double s
   if (steps > 0)
     line += " | eta " + duration(static_cast<double>(std::max<Index>(steps - report.step, 0)) * seconds_per_step);
   if (memory > 0) line += " | mem " + megabytes(memory);
+  if (report.skipped) line += " | skipped";
   return line;
 }
 

@@ -19,7 +19,7 @@ struct Report {
   std::vector<Row> figures;  // a handful, shown large
   std::vector<Chart> charts;
   std::vector<Sample> samples;  // oldest first; shown newest first
-  std::vector<Row> config;      // names with dots are grouped by what stands before the first
+  std::vector<Row> config;      // names with dots are grouped by what stands before the last
 };
 
 namespace detail {
@@ -46,7 +46,7 @@ inline void append_config(std::string& out, const std::vector<Report::Row>& conf
   out += "<h2>Configuration</h2><div class=\"card\"><table>\n";
   std::string group;
   for (const Report::Row& row : config) {
-    const auto dot = row.name.find('.');
+    const auto dot = row.name.rfind('.');
     const std::string head = dot == row.name.npos ? "" : row.name.substr(0, dot);
     if (head != group && !head.empty()) out += to_text("<tr><th colspan=\"2\">", escape_html(head), "</th></tr>\n");
     group = head;

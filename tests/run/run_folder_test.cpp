@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "../catch.hpp"
+#include "../io/scratch.hpp"
+
+#include <atom/run/run_folder.hpp>
+#include <atom/run/run_json.hpp>
+
+#include <limits>
+
+using namespace atom::run;
+using atom::io::Json;
+using atom::io::read_file;
+
+TEST_CASE("run.json tells config, seed, build and data") {
+  const Scratch folder;
+  const std::string data = folder / "data.txt";
+  atom::io::write_file(data, "abc");
+  const Json run = describe_run({.config = Json::object({{"layers", 2}}), .seed = ~0ULL, .threads = 3, .data = {data}});
+  const Json read = atom::io::parse_json(atom::io::to_pretty_text(run), "run.json");
+  CHECK(read.get<std::uint64_t>("seed") == ~0ULL);
+  CHECK(read.get<int>("threads") == 3);
+  CHECK(read.at("config").get<int>("layers") == 2);
+  const Json& file = read.at("data").elements().at(0);
+  CHECK(file.get<std::uint64_t>("bytes") == 3);
+  CHECK(file.get<std::string>("xxh64") == "44bc2cf5ad770999");  // by xxhsum
+  const Json& build = read.at("build");
+  CHECK(build.get<std::string>("atom") == ATOM_VERSION);
+  CHECK(build.get<std::string>("bits") ==
+        (build.get<std::string>("instruction_set") == "baseline" ? "baseline" : "fma"));
+  CHECK_THROWS_AS(describe_run({.data = {"/nowhere"}}), atom::Error);
+}
+
+TEST_CASE("run folder: history comes back as it was written, the report shows it") {
+  const Scratch folder;
+  const std::string metrics_path = folder / "metrics.jsonl";
+  {
+    Metrics metrics(metrics_path);
+    for (atom::Index step = 1; step <= 100; ++step)
+      metrics.write({step, 4.0 / static_cast<double>(step) + 1, 1e-3, 0.5, 1000, 0.1});
+    metrics.write({101, std::numeric_limits<double>::quiet_NaN(), 1e-3, 0.5, 1000, 0.1, true});
+    metrics.write(101, Json::object({{"validation_loss", 1.25}}));
+    metrics.write(101, Json::object({{"sample", "Once upon a <time>\n\"…\""}}));
+  }
+  const Json run =
+      describe_run({.config = Json::object({{"entropy", 1.125}, {"model", Json::object({{"width", 64}})}})});
+  atom::io::write_file(folder / "run.json", to_pretty_text(run));
+
+  const History history = read_history(metrics_path);
+  REQUIRE(history.steps.size() == 101);
+  CHECK(history.steps[3].step == 4);
+  CHECK(history.steps[3].loss == 2.0);
+  CHECK(history.steps[3].tokens == 1000);
+  CHECK(history.steps[3].seconds == Approx(0.1));
+  CHECK(std::isnan(history.steps[100].loss));
+  CHECK(history.steps[100].skipped);
+  REQUIRE(history.validations.size() == 1);
+  CHECK(history.validations[0].loss == 1.25);
+
+  write_report(folder.path());
+  const std::string page = read_file(folder / "report.html"), chart = read_file(folder / "loss.svg");
+  for (const std::string part : {"validation 1.250", "entropy of the data 1.125", "Once upon a &lt;time&gt;", ">width<",
+                                 "Learning rate", "Gradient norm", "steps skipped", "101k"})
+    CHECK_THAT(page, Catch::Contains(part));
+  CHECK(chart.starts_with("<svg xmlns"));
+  CHECK(read_file(folder / "samples.txt") == "=== step 101 ===\nOnce upon a <time>\n\"…\"\n\n");
+}
+
+TEST_CASE("run folder: errors name file and line; nothing yet is a report too") {
+  const Scratch folder;
+  const std::string path = folder / "metrics.jsonl";
+  atom::io::write_file(path, "{\"step\":1,\"loss\":2}\n{\"step\":true}\n");
+  CHECK_THROWS_WITH(read_history(path), Catch::Contains(path + ":2] \"step\": found true, expected an integer"));
+  atom::io::write_file(path, "{\"step\":1,\"loss\":2}\n{\"ste");
+  CHECK(read_history(path).steps.size() == 1);
+  atom::io::write_file(path, "");
+  atom::io::write_file(folder / "run.json", "{}");
+  CHECK_NOTHROW(write_report(folder.path()));
+  atom::io::write_file(folder / "run.json", "[1]");
+  CHECK_THROWS_AS(write_report(folder.path()), atom::Error);
+}

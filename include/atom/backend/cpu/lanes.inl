@@ -98,6 +98,9 @@ template <class T> struct Mask {
   friend ATOM_ALWAYS_INLINE bool all(Mask a) { return !any(!a); }
 };
 
+template <class T> struct Lanes;
+template <class To, class From> ATOM_ALWAYS_INLINE Lanes<To> convert(Lanes<From> a);
+
 template <class T> struct Lanes {
   using Scalar = T;
   using Bits = Lanes<detail::BitsOf<T>>;  // the integers of the same size
@@ -122,6 +125,10 @@ template <class T> struct Lanes {
     ATOM_UNROLL for (int i = 0; i < registers; ++i) r[i] = x - Raw{};  // not x + 0, which loses the sign of -0
 #endif
   }
+  // Lane by lane from another type: what a score policy says as S(i.query - i.key).
+  template <class U>
+    requires(!std::same_as<U, T>)
+  ATOM_ALWAYS_INLINE explicit Lanes(Lanes<U> a) : Lanes(convert<T>(a)) {}
   // 0, 1, ... 15.
   static ATOM_ALWAYS_INLINE Lanes iota() {
     static constexpr T values[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
@@ -331,6 +338,12 @@ template <class T> ATOM_ALWAYS_INLINE Mask<T> Mask<T>::first(Index count) {
 
 // Lane by lane to another type, as static_cast does it.
 template <class To, class From> ATOM_ALWAYS_INLINE Lanes<To> convert(Lanes<From> a) {
+  if constexpr (sizeof(To) == 4 && sizeof(From) == 4) {
+    Lanes<To> b;
+    ATOM_UNROLL for (int i = 0; i < Lanes<To>::registers; ++i) b.r[i] =
+        __builtin_convertvector(a.r[i], typename Lanes<To>::Raw);
+    return b;
+  }
   typedef From FromQuad __attribute__((vector_size(4 * sizeof(From)), aligned(16), may_alias));
   typedef To ToQuad __attribute__((vector_size(4 * sizeof(To)), aligned(16), may_alias));
   alignas(64) From from[16];

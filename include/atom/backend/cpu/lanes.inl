@@ -9,9 +9,12 @@ template <class T> struct Native;
 
 #if ATOM_ISA_LEVEL > 0 && !defined(__clang__)
 // g++ spells x - Raw{} out lane by lane in a function that is only inlined into code of the instruction set.
-#define ATOM_LANES_BROADCAST(T, call)                             \
+#define ATOM_LANES_BROADCAST(T, call)                            \
   typedef T Short __attribute__((vector_size(16), aligned(16))); \
-  static ATOM_NATIVE void broadcast(Raw& a, T x) { a = call; }
+  static ATOM_NATIVE void broadcast(Raw& a, T x) {               \
+    const Short lowest = {x};                                    \
+    a = call;                                                    \
+  }
 #else
 #define ATOM_LANES_BROADCAST(T, call) \
   static ATOM_NATIVE void broadcast(Raw& a, T x) { a = x - Raw{}; }
@@ -23,14 +26,14 @@ template <> struct Native<float> {
   static ATOM_NATIVE void fma(Raw& c, const Raw& a, const Raw& b) { c = __builtin_ia32_vfmaddps256(a, b, c); }
   static ATOM_NATIVE void sqrt(Raw& a) { a = __builtin_ia32_sqrtps256(a); }
   static ATOM_NATIVE void round_even(Raw& a) { a = __builtin_ia32_roundps256(a, 8); }
-  ATOM_LANES_BROADCAST(float, __builtin_ia32_vbroadcastss_ps256(Short{x}))
+  ATOM_LANES_BROADCAST(float, __builtin_ia32_vbroadcastss_ps256(lowest))
 };
 template <> struct Native<double> {
   typedef double Raw __attribute__((vector_size(32), aligned(16)));
   static ATOM_NATIVE void fma(Raw& c, const Raw& a, const Raw& b) { c = __builtin_ia32_vfmaddpd256(a, b, c); }
   static ATOM_NATIVE void sqrt(Raw& a) { a = __builtin_ia32_sqrtpd256(a); }
   static ATOM_NATIVE void round_even(Raw& a) { a = __builtin_ia32_roundpd256(a, 8); }
-  ATOM_LANES_BROADCAST(double, __builtin_ia32_vbroadcastsd_pd256(Short{x}))
+  ATOM_LANES_BROADCAST(double, __builtin_ia32_vbroadcastsd_pd256(lowest))
 };
 #elif ATOM_ISA_LEVEL == 2  // the last argument: in the current rounding mode
 template <> struct Native<float> {
@@ -44,7 +47,7 @@ template <> struct Native<float> {
   static ATOM_NATIVE void sqrt(Raw& a) { a = __builtin_ia32_sqrtps512_mask(a, a, -1, 4); }
 #endif
   static ATOM_NATIVE void round_even(Raw& a) { a = __builtin_ia32_rndscaleps_mask(a, 8, a, detail::all_lanes<16>, 4); }
-  ATOM_LANES_BROADCAST(float, __builtin_ia32_broadcastss512(Short{x}, Raw{}, detail::all_lanes<16>))
+  ATOM_LANES_BROADCAST(float, __builtin_ia32_broadcastss512(lowest, Raw{}, 0xffff))
 };
 template <> struct Native<double> {
   typedef double Raw __attribute__((vector_size(64), aligned(16)));
@@ -57,7 +60,7 @@ template <> struct Native<double> {
   static ATOM_NATIVE void sqrt(Raw& a) { a = __builtin_ia32_sqrtpd512_mask(a, a, -1, 4); }
 #endif
   static ATOM_NATIVE void round_even(Raw& a) { a = __builtin_ia32_rndscalepd_mask(a, 8, a, detail::all_lanes<8>, 4); }
-  ATOM_LANES_BROADCAST(double, __builtin_ia32_broadcastsd512(Short{x}, Raw{}, detail::all_lanes<8>))
+  ATOM_LANES_BROADCAST(double, __builtin_ia32_broadcastsd512(lowest, Raw{}, 0xff))
 };
 #endif
 
@@ -120,15 +123,14 @@ template <class T> struct Lanes {
     using Float = detail::FloatOf<detail::BitsOf<T>>;
     typename Native<Float>::Raw a;
     detail::native<&Native<Float>::broadcast>(a, std::bit_cast<Float>(x));
-    ATOM_UNROLL for (int i = 0; i < registers; ++i) r[i] = reinterpret_cast<Raw>(a);
+    ATOM_UNROLL for (int i = 0; i < registers; ++i) r[i] = __builtin_bit_cast(Raw, a);
 #else
     ATOM_UNROLL for (int i = 0; i < registers; ++i) r[i] = x - Raw{};  // not x + 0, which loses the sign of -0
 #endif
   }
   // Lane by lane from another type: what a score policy says as S(i.query - i.key).
   template <class U>
-    requires(!std::same_as<U, T>)
-  ATOM_ALWAYS_INLINE explicit Lanes(Lanes<U> a) : Lanes(convert<T>(a)) {}
+  requires(!std::same_as<U, T>) ATOM_ALWAYS_INLINE explicit Lanes(Lanes<U> a) : Lanes(convert<T>(a)) {}
   // 0, 1, ... 15.
   static ATOM_ALWAYS_INLINE Lanes iota() {
     static constexpr T values[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};

@@ -55,7 +55,7 @@ TEMPLATE_TEST_CASE("rope turns pairs by their angle, and back", "", float, doubl
         }
 
     const auto turn = [&](Cpu device, View<const T> from, View<T> to, bool backward) {
-      rope(device, RopeArgs<T>{.x = from,
+      apply_rope(device, RopeArgs<T>{.x = from,
                                .y = to,
                                .rotated = c.rotated,
                                .pairing = c.pairing,

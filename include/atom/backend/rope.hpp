@@ -25,7 +25,7 @@ template <class T> struct RopeArgs {
   Index start = 0;
 };
 
-// void rope(D, const RopeArgs<T>&)
+// void apply_rope(D, const RopeArgs<T>&)
 
 }  // namespace atom
 

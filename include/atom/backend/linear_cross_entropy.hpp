@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// Cross entropy of x W^T against targets without ever holding the (n, v) logits: a chunk of rows at a time goes through
+// product, loss, gradient and the two products of the backward pass. One text for every device, made of its gemm and
+// cross_entropy. The size of a chunk depends on v alone.
+#pragma once
+
+#include "cross_entropy.hpp"
+#include "gemm.hpp"
+
+namespace atom {
+
+template <class T> struct LinearCrossEntropy {
+  Index n = 0, v = 0, c = 0;
+  const T* x = nullptr;              // (n, c)
+  const T* weight = nullptr;         // (v, c)
+  const TokenId* targets = nullptr;  // (n)
+  TokenId ignored = -100;
+  const T* scale = nullptr;  // (1), for the gradients: see cross_entropy_scale
+  T* loss = nullptr;         // (n)
+  T* dx = nullptr;       // (n, c): the gradient of scale * sum(loss), overwritten; null where not wanted, as the next
+  T* dweight = nullptr;  // (v, c)
+  T* logits = nullptr;   // scratch: linear_cross_entropy_rows(v) * v elements
+};
+
+// Rows in a chunk: logits of about 32 MiB in float, so that the products are large and the memory is not.
+constexpr Index linear_cross_entropy_rows(Index v) {
+  constexpr Index elements = Index{1} << 23, step = 32;
+  return std::clamp<Index>(elements / std::max<Index>(v, 1) / step * step, 2 * step, 2048);
+}
+
+template <class T, class D> void linear_cross_entropy_sweep(D device, const LinearCrossEntropy<T>& a) {
+  const bool gradients = a.dx || a.dweight;
+  const Index step = linear_cross_entropy_rows(a.v);
+  for (Index row = 0; row < a.n || row == 0; row += step) {  // at least once: dweight of no rows is 0
+    const Index rows = std::min(step, a.n - row);
+    const GemmInput<T> x{.data = a.x + row * a.c, .ld = a.c}, weight{.data = a.weight, .ld = a.c};
+    const GemmInput<T> dlogits{.data = a.logits, .ld = a.v};
+    auto weight_columns = weight, dlogits_columns = dlogits;
+    weight_columns.transposed = dlogits_columns.transposed = true;
+
+    gemm(device, GemmShape{.m = rows, .n = a.v, .k = a.c}, x, weight_columns,
+         GemmOutput<T>{.data = a.logits, .ld = a.v});
+    cross_entropy_forward(device, CrossEntropyForward<T>{.n = rows,
+                                                         .v = a.v,
+                                                         .logits = a.logits,
+                                                         .targets = a.targets + row,
+                                                         .ignored = a.ignored,
+                                                         .loss = a.loss + row,
+                                                         .dlogits = gradients ? a.logits : nullptr,
+                                                         .scale = a.scale});
+    if (a.dx)
+      gemm(device, GemmShape{.m = rows, .n = a.c, .k = a.v}, dlogits, weight,
+           GemmOutput<T>{.data = a.dx + row * a.c, .ld = a.c});
+    if (a.dweight)
+      gemm(device, GemmShape{.m = a.v, .n = a.c, .k = rows}, dlogits_columns, x,
+           GemmOutput<T>{.data = a.dweight, .ld = a.c}, row > 0);
+  }
+}
+
+}  // namespace atom

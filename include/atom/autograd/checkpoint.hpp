@@ -16,8 +16,8 @@ Tensor<T, D> checkpoint(F f, const Tensor<T, D>& input, const Rest&... rest) {
     y = f(input, rest...);
   }
   if (!grad_enabled()) return y;
-  auto rule = [f = std::move(f), input = input.detach(), rest = std::make_tuple(rest.detach()...)](
-                  const Buffer<T, D>& dy) mutable {
+  auto rule = [f = std::move(f), input = input.detach(),
+               rest = std::make_tuple(rest.detach()...)](const Buffer<T, D>& dy) mutable {
     auto again = input.detach();
     again.require_grad();
     auto others = rest;

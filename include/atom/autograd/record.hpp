@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// record: the one way from a kernel's Buffer to a differentiable Tensor. It states the backward rule beside the forward.
+// record: the one way from a kernel's Buffer to a differentiable Tensor. It states the backward rule beside the
+// forward.
 //
 //   auto y = Buffer<T, D>(x.device(), x.shape());
 //   my_kernel(x.device(), y.mutable_view(), x.buffer().view());
 //   return record<"my_op">(y, [x = save(x)](const Buffer<T, D>& dy) { return my_gradient(dy, *x); }, x);
 //
-// The rule gets the output's gradient and returns one gradient for each input, in order: `grads(da, db)`, or the bare
-// gradient when there is one input. Each is a Buffer in the input's shape, or a function of `Into` that writes it in
-// place (and is not called when nobody wants that gradient).
+// The rule gets the output's gradient, contiguous, and returns one gradient for each input, in order: `grads(da, db)`,
+// or the bare gradient when there is one input. Each is a Buffer in the input's shape (any strides), or a function of
+// `Into` that writes it in place and is not called when nobody wants that gradient. Such a function runs after the rule
+// returned: it may refer to dy and to what the rule captured, but holds the rule's local values by value.
 #pragma once
 
 #include "../tensor/tensor.hpp"
@@ -74,9 +76,7 @@ template <class T, class D> Saved<T, D> save(Buffer<T, D> value) { return Saved<
 template <class T, class D> Saved<T, D> save(const Tensor<T, D>& value) { return Saved<T, D>(value.buffer()); }
 
 // ---- gradients ------------------------------------------------------------------------------------------------------
-template <class... Each> struct Grads {
-  std::tuple<Each...> each;
-};
+template <class... Each> struct Grads { std::tuple<Each...> each; };
 // The gradients of a rule's inputs, in their order.
 template <class... Each> Grads<std::decay_t<Each>...> grads(Each&&... each) {
   return {std::tuple<std::decay_t<Each>...>(std::forward<Each>(each)...)};
@@ -119,7 +119,7 @@ template <class T, class D, class Rule, class... Ts> class OpNode final : public
   bool leaf() const override { return false; }
   bool spent() const override { return !rule_; }
   void propagate(NodeQueue& ready) override {
-    const Buffer<T, D> dy = this->take_gradient();
+    const Buffer<T, D> dy = contiguous(this->take_gradient());
     try {
       auto gradients = AsGrads<std::invoke_result_t<Rule&, const Buffer<T, D>&>>::wrap((*rule_)(dy));
       deliver(gradients, std::index_sequence_for<Ts...>());
@@ -163,7 +163,8 @@ Tensor<T, D> make_node(Buffer<T, D> value, Rule rule, const Tensor<Ts, D>&... in
 }  // namespace detail
 
 // The tensor of `value`, computed from `inputs`, with its backward rule (see the head of this file). Name: the op's own
-// name, which its case in tests/ops/op_cases.hpp carries too. An undefined input, or one without a gradient, is skipped.
+// name, which its case in tests/ops/op_cases.hpp carries too. An undefined input, or one without a gradient, is
+// skipped.
 template <detail::OpName Name, class T, class D, class Rule, class... Ts>
 Tensor<T, D> record(Buffer<T, D> value, Rule rule, const Tensor<Ts, D>&... inputs) {
   static_assert(std::is_invocable_v<Rule&, const Buffer<T, D>&>,
@@ -175,9 +176,10 @@ Tensor<T, D> record(Buffer<T, D> value, Rule rule, const Tensor<Ts, D>&... input
     static_assert(right_number, "record: the rule must return one gradient for each input, in order");
     if constexpr (right_number) {
       constexpr bool right_types = detail::AreGradients<Result, D, Ts...>::value;
-      static_assert(right_types,
-                    "record: each gradient is a Buffer of its input's type, or a function that takes Into of that type");
-      if constexpr (right_types)
+      static_assert(
+          right_types,
+          "record: each gradient is a Buffer of its input's type, or a function that takes Into of that type");
+      if constexpr (right_types && is_differentiable_v<T>)
         if (grad_enabled() && (inputs.requires_grad() || ...))
           return detail::make_node<Name>(std::move(value), std::move(rule), inputs...);
     }

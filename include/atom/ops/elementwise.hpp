@@ -59,7 +59,8 @@ struct LogGradient {
 };
 
 // a op b over their broadcast shape.
-template <class F, class T, class D> Buffer<T, D> binary(const char* name, F f, const Tensor<T, D>& a, const Tensor<T, D>& b) {
+template <class F, class T, class D>
+Buffer<T, D> binary(const char* name, F f, const Tensor<T, D>& a, const Tensor<T, D>& b) {
   const Shape shape = broadcast(name, a.shape(), b.shape());
   return map(f, expand(a.buffer(), shape), expand(b.buffer(), shape));
 }
@@ -117,10 +118,12 @@ template <class T, class D> Tensor<T, D> scale(const Tensor<T, D>& x, std::type_
 }
 // x + term
 template <class T, class D> Tensor<T, D> shift(const Tensor<T, D>& x, std::type_identity_t<T> term) {
-  return record<"shift">(detail::map(detail::Shift<T>{term}, x.buffer()), [](const Buffer<T, D>& dy) { return dy; }, x);
+  return record<"shift">(
+      detail::map(detail::Shift<T>{term}, x.buffer()), [](const Buffer<T, D>& dy) { return dy; }, x);
 }
 template <class T, class D> Tensor<T, D> square(const Tensor<T, D>& x) {
-  return record<"square">(detail::map(detail::Square{}, x.buffer()), detail::rule(detail::SquareGradient{}, save(x)), x);
+  return record<"square">(detail::map(detail::Square{}, x.buffer()), detail::rule(detail::SquareGradient{}, save(x)),
+                          x);
 }
 template <class T, class D> Tensor<T, D> sqrt(const Tensor<T, D>& x) {
   const auto y = detail::map(detail::Sqrt{}, x.buffer());
@@ -138,10 +141,18 @@ template <class T, class D> Tensor<T, D> log(const Tensor<T, D>& x) {
 
 namespace atom {
 
-template <class T, class D> Tensor<T, D> operator+(const Tensor<T, D>& a, const Tensor<T, D>& b) { return ops::add(a, b); }
-template <class T, class D> Tensor<T, D> operator-(const Tensor<T, D>& a, const Tensor<T, D>& b) { return ops::sub(a, b); }
-template <class T, class D> Tensor<T, D> operator*(const Tensor<T, D>& a, const Tensor<T, D>& b) { return ops::mul(a, b); }
-template <class T, class D> Tensor<T, D> operator/(const Tensor<T, D>& a, const Tensor<T, D>& b) { return ops::div(a, b); }
+template <class T, class D> Tensor<T, D> operator+(const Tensor<T, D>& a, const Tensor<T, D>& b) {
+  return ops::add(a, b);
+}
+template <class T, class D> Tensor<T, D> operator-(const Tensor<T, D>& a, const Tensor<T, D>& b) {
+  return ops::sub(a, b);
+}
+template <class T, class D> Tensor<T, D> operator*(const Tensor<T, D>& a, const Tensor<T, D>& b) {
+  return ops::mul(a, b);
+}
+template <class T, class D> Tensor<T, D> operator/(const Tensor<T, D>& a, const Tensor<T, D>& b) {
+  return ops::div(a, b);
+}
 template <class T, class D> Tensor<T, D> operator-(const Tensor<T, D>& x) { return ops::neg(x); }
 template <class T, class D> Tensor<T, D> operator*(const Tensor<T, D>& x, std::type_identity_t<T> factor) {
   return ops::scale(x, factor);

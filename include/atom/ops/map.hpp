@@ -28,8 +28,7 @@ template <class F> struct AddTo {
 };
 
 // Writes or adds f(inputs[i]...) where a rule is asked to.
-template <class F, class T, class D, class... Ts>
-void map_into(Into<T, D> into, F f, const Buffer<Ts, D>&... inputs) {
+template <class F, class T, class D, class... Ts> void map_into(Into<T, D> into, F f, const Buffer<Ts, D>&... inputs) {
   const auto& place = into.buffer;
   if (into.accumulate)
     pointwise(place.device(), place.mutable_view(), AddTo<F>{f}, place.view(), inputs.view()...);

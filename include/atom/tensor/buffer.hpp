@@ -14,7 +14,9 @@ template <class T, class D> class Buffer {
 
   // Contiguous and uninitialised. Errors: a negative extent, too many elements, out of memory.
   Buffer(D device, const Shape& shape)
-      : storage_(Storage<D>::create(device, checked_bytes(shape))), shape_(shape), strides_(contiguous_strides(shape)) {}
+      : storage_(Storage<D>::create(device, checked_bytes(shape))),
+        shape_(shape),
+        strides_(contiguous_strides(shape)) {}
 
   bool defined() const { return static_cast<bool>(storage_); }
   const Shape& shape() const { return shape_; }

@@ -95,7 +95,8 @@ template <class T, class D> Buffer<T, D> contiguous(const Buffer<T, D>& source) 
   return source.contiguous() ? source : copy_of(source);
 }
 
-// The gradient slot of one tensor. A tensor that requires a gradient and was made by no operation has a plain Node: a leaf.
+// The gradient slot of one tensor. A tensor that requires a gradient and was made by no operation has a plain Node: a
+// leaf.
 template <class T, class D> class Node : public NodeBase {
  public:
   Node(const char* op, D device, const Shape& shape) : NodeBase(op), device_(device), shape_(shape) {}
@@ -116,7 +117,8 @@ template <class T, class D> class Node : public NodeBase {
   // From now on the gradient lives in `place` (contiguous, this shape): an optimiser's arena.
   void pin_gradient(Buffer<T, D> place) {
     check(place.shape() == shape_ && place.contiguous(), "pin_gradient", "place ", place.shape(), " for ", shape_);
-    if (filled_) copy(device_, place.mutable_data(), gradient_.data(), static_cast<std::size_t>(place.size()) * sizeof(T));
+    if (filled_)
+      copy(device_, place.mutable_data(), gradient_.data(), static_cast<std::size_t>(place.size()) * sizeof(T));
     gradient_ = std::move(place);
     pinned_ = true;
   }
@@ -140,7 +142,7 @@ template <class T, class D> class Node : public NodeBase {
 
   // Lets `write(Into<T, D>)` compute a gradient in place.
   template <class Write>
-    requires std::is_invocable_v<Write&, Into<T, D>>
+  requires std::is_invocable_v<Write&, Into<T, D>>
   void receive(Write&& write, const char*) {
     if (filled_)
       own_gradient();

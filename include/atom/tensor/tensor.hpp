@@ -76,16 +76,12 @@ template <class T, class D = Device> class Tensor {
     return values;
   }
   // The memory itself; processor tensors that are contiguous only.
-  std::span<const T> span() const
-    requires std::is_same_v<D, Cpu>
-  {
+  std::span<const T> span() const requires std::is_same_v<D, Cpu> {
     check(value_.contiguous(), "span", "needs contiguous memory: shape ", shape(), " with strides ", value_.strides());
     return {value_.data(), static_cast<std::size_t>(size())};
   }
   // The same to write through. A backward rule that saved the old values will say so instead of using the new ones.
-  std::span<T> mutable_span()
-    requires std::is_same_v<D, Cpu>
-  {
+  std::span<T> mutable_span() requires std::is_same_v<D, Cpu> {
     const auto values = span();
     value_.overwritten();
     return {value_.mutable_data(), values.size()};
@@ -101,9 +97,7 @@ template <class T, class D = Device> class Tensor {
   // ---- gradients ------------------------------------------------------------------------------------------------
   bool requires_grad() const { return static_cast<bool>(node_); }
   // Makes this a leaf whose gradient backward computes. Returns itself.
-  Tensor& require_grad()
-    requires is_differentiable_v<T>
-  {
+  Tensor& require_grad() requires is_differentiable_v<T> {
     check(defined(), "require_grad", "the tensor is undefined");
     if (!node_) node_ = Ref<Node<T, D>>::adopt(new Node<T, D>("leaf", device(), shape()));
     return *this;
@@ -120,7 +114,9 @@ template <class T, class D = Device> class Tensor {
 
   const Ref<Node<T, D>>& node() const { return node_; }
   // For `record` and `constant`.
-  static Tensor with_node(Buffer<T, D> value, Ref<Node<T, D>> node) { return Tensor(std::move(value), std::move(node)); }
+  static Tensor with_node(Buffer<T, D> value, Ref<Node<T, D>> node) {
+    return Tensor(std::move(value), std::move(node));
+  }
 
  private:
   Tensor(Buffer<T, D> value, Ref<Node<T, D>> node) : value_(std::move(value)), node_(std::move(node)) {}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// Initial values by role: matrices and embeddings normal, biases 0, norm factors 1. Every parameter draws from a stream
+// named after it, so its values depend on the seed and the name alone, not on what else the model has.
+#pragma once
+
+#include "../core/random.hpp"
+#include "module.hpp"
+
+namespace atom::nn {
+
+struct InitOptions {
+  double stddev = 0.02;  // Radford et al. 2019
+  // Matrices whose output is added to the residual stream (names ending in o.weight or down.weight) get
+  // stddev / sqrt(residual_branches), so that the stream's variance does not grow with depth.
+  Index residual_branches = 1;
+};
+
+template <Module M> void initialise(M& module, const Rng& rng, const InitOptions& options = {}) {
+  for_each_tensor(module, [&](const std::string& name, auto& tensor, Role role) {
+    using TensorType = std::remove_cvref_t<decltype(tensor)>;
+    using T = typename TensorType::Scalar;
+    if (role == Role::buffer) return;
+    if constexpr (is_differentiable_v<T>) {
+      const auto fill = [&](const TensorType& values) { tensor.assign(values.to_vector()); };
+      if (role == Role::norm || role == Role::bias) {
+        fill(TensorType::full(tensor.shape(), T(role == Role::norm ? 1 : 0), tensor.device()));
+      } else {
+        const bool residual = name.ends_with(".o.weight") || name.ends_with(".down.weight");
+        const double stddev =
+            residual ? options.stddev / std::sqrt(static_cast<double>(options.residual_branches)) : options.stddev;
+        fill(TensorType::normal(rng.key(name), tensor.shape(), static_cast<T>(stddev), tensor.device()));
+      }
+    }
+  });
+}
+
+}  // namespace atom::nn

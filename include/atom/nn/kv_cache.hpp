@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// KvCache: keys and values of the tokens a model has read, by layer, for a batch of sequences of different lengths.
+#pragma once
+
+#include "../backend/attention.hpp"
+#include "../tensor/tensor.hpp"
+
+namespace atom::nn {
+
+// How large a cache is and what one pass may add to it.
+struct KvCacheShape {
+  Index batch = 1;
+  Index capacity = 0;  // longest sequence
+  Index kv_heads = 0, head_dim = 0;
+  std::vector<Index>
+      windows;     // for each layer: how many positions a query looks back over (a ring keeps those); 0: all
+  Index pass = 0;  // most tokens of a sequence in one pass; 0: capacity
+};
+
+template <class T, class D> class KvCache {
+ public:
+  struct Layer {
+    Buffer<T, D> k, v;  // (b, s, k, d); the key of position p at slot p % s
+  };
+
+  // Errors: sizes that are not positive; out of memory.
+  explicit KvCache(const KvCacheShape& shape, D device = {})
+      : shape_(checked(shape)),
+        lengths_(static_cast<std::size_t>(shape.batch), 0),
+        added_(lengths_),
+        ends_(lengths_),
+        positions_(device, {3, shape.batch}) {
+    if (shape_.pass == 0) shape_.pass = shape_.capacity;
+    for (const Index window : shape_.windows) {
+      Index slots = round_up(shape_.capacity);
+      if (window > 0) slots = std::min(slots, round_up(window + shape_.pass - 1));
+      layers_.push_back({zeros(device, slots), zeros(device, slots)});
+      least_slots_ = std::min(least_slots_, slots);
+    }
+  }
+
+  const KvCacheShape& shape() const { return shape_; }
+  Layer& layer(Index i) { return layers_[static_cast<std::size_t>(i)]; }
+  // Number of tokens read, by sequence.
+  std::span<const std::int32_t> lengths() const { return lengths_; }
+  // Forgets all but the first `length` tokens of sequence b. Error: it has fewer; a ring that lost them.
+  void truncate(Index b, Index length) {
+    auto& now = lengths_[static_cast<std::size_t>(b)];
+    check(length >= 0 && length <= now, "kv_cache", "cannot keep ", length, " of ", now, " tokens");
+    check(length == now || length == 0 || now <= least_slots_, "kv_cache", "a ring has overwritten older tokens");
+    now = static_cast<std::int32_t>(length);
+  }
+
+  // Opens a pass over columns first..first+t-1 of a batch of which the first counts[b] columns are new tokens.
+  // Errors: more than `pass` at once; a sequence beyond capacity.
+  void begin(std::span<const std::int32_t> counts, Index first, Index t) {
+    check(std::ssize(counts) == shape_.batch, "kv_cache", "counts for ", counts.size(), " sequences of ", shape_.batch);
+    check(t <= shape_.pass, "kv_cache", "at most ", shape_.pass, " tokens in one pass: found ", t);
+    for (std::size_t b = 0; b < counts.size(); ++b) {
+      const auto added = static_cast<std::int32_t>(std::clamp<Index>(counts[b] - first, 0, t));
+      check(lengths_[b] <= shape_.capacity - added, "kv_cache", "sequence ", b, " is full: ", lengths_[b], " + ", added,
+            " tokens of ", shape_.capacity);
+      added_[b] = added;
+      ends_[b] = lengths_[b] + added;
+    }
+    upload(0, lengths_);
+    upload(1, added_);
+    upload(2, ends_);
+  }
+  // Closes it.
+  void commit() { std::ranges::copy(ends_, lengths_.begin()); }
+
+  // While a pass is open, on the device: positions of each sequence's first new token; how many are new; the end.
+  const std::int32_t* starts() const { return positions_.data(); }
+  const std::int32_t* counts() const { return positions_.data() + shape_.batch; }
+  const std::int32_t* ends() const { return positions_.data() + 2 * shape_.batch; }
+
+ private:
+  static const KvCacheShape& checked(const KvCacheShape& shape) {
+    check(!shape.windows.empty() && shape.batch > 0 && shape.capacity > 0, "kv_cache",
+          "layers, batch and capacity are positive: found ", shape.windows.size(), ", ", shape.batch, " and ",
+          shape.capacity);
+    return shape;
+  }
+  static Index round_up(Index slots) { return (slots + key_block - 1) / key_block * key_block; }
+  Buffer<T, D> zeros(D device, Index slots) const {
+    return Tensor<T, D>::zeros({shape_.batch, slots, shape_.kv_heads, shape_.head_dim}, device).buffer();
+  }
+  void upload(Index row, std::span<const std::int32_t> values) {
+    copy_from_host(positions_.device(), positions_.mutable_data() + row * shape_.batch, values.data(),
+                   values.size_bytes());
+  }
+
+  KvCacheShape shape_;
+  std::vector<std::int32_t> lengths_, added_, ends_;
+  Buffer<std::int32_t, D> positions_;  // (3, b)
+  std::vector<Layer> layers_;
+  Index least_slots_ = std::numeric_limits<Index>::max();
+};
+
+}  // namespace atom::nn

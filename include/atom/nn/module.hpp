@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// A module is a plain struct with one function that names its parts:
+//
+//   template <class Self, class F> static void visit(Self& self, F&& f) {
+//     f("weight", self.weight, Role::matrix);   // a tensor and what it is
+//     f("norm", self.norm);                     // a module, an std::vector or std::optional of modules
+//   }
+//
+// Initialisation, decay, counting, saving and loading all go through it. Undefined tensors are skipped.
+#pragma once
+
+#include "../tensor/tensor.hpp"
+
+#include <optional>
+#include <string>
+
+namespace atom {
+
+enum class Role {
+  matrix,     // weight of a product: decayed, normal initial values
+  embedding,  // rows looked up by id: the same
+  bias,       // added: not decayed, starts at 0
+  norm,       // factor of a norm: not decayed, starts at 1
+  buffer,     // saved with the model, never differentiated
+};
+
+namespace nn {
+namespace detail {
+
+// Turns nested visits into one call per tensor, with its path as the name.
+template <class F> class Walker {
+ public:
+  explicit Walker(F& f) : f_(f) {}
+
+  template <class T, class D> void operator()(std::string_view name, Tensor<T, D>& tensor, Role role) {
+    if (tensor.defined()) f_(path_of(name), tensor, role);
+  }
+  template <class T, class D> void operator()(std::string_view name, const Tensor<T, D>& tensor, Role role) {
+    if (tensor.defined()) f_(path_of(name), tensor, role);
+  }
+  template <class M> void operator()(std::string_view name, std::vector<M>& modules) { each(name, modules); }
+  template <class M> void operator()(std::string_view name, const std::vector<M>& modules) { each(name, modules); }
+  template <class M> void operator()(std::string_view name, std::optional<M>& module) {
+    if (module) enter(name, *module);
+  }
+  template <class M> void operator()(std::string_view name, const std::optional<M>& module) {
+    if (module) enter(name, *module);
+  }
+  template <class M> void operator()(std::string_view name, M& module) { enter(name, module); }
+
+ private:
+  std::string path_of(std::string_view name) const { return prefix_ + std::string(name); }
+  template <class M> void enter(std::string_view name, M& module) {
+    const auto outer = prefix_.size();
+    prefix_ += name;
+    prefix_ += '.';
+    std::remove_const_t<M>::visit(module, *this);
+    prefix_.resize(outer);
+  }
+  template <class Modules> void each(std::string_view name, Modules& modules) {
+    for (std::size_t i = 0; i < modules.size(); ++i) enter(to_text(name, '.', i), modules[i]);
+  }
+
+  F& f_;
+  std::string prefix_;
+};
+
+struct IgnoreParts {
+  template <class... Part> void operator()(Part&&...) const {}
+};
+
+}  // namespace detail
+
+template <class M>
+concept Module = requires(M& module, detail::IgnoreParts& f) {
+  std::remove_const_t<M>::visit(module, f);
+};
+
+// f(const std::string& name, Tensor<T, D>& tensor, Role role) for every tensor, buffers included, in visiting order.
+template <Module M, class F> void for_each_tensor(M& module, F&& f) {
+  auto walker = detail::Walker<std::remove_reference_t<F>>(f);
+  std::remove_const_t<M>::visit(module, walker);
+}
+
+// Number of values that training changes.
+template <Module M> Index parameter_count(const M& module) {
+  Index count = 0;
+  for_each_tensor(module, [&](const std::string&, const auto& tensor, Role role) {
+    if (role != Role::buffer) count += tensor.size();
+  });
+  return count;
+}
+
+// Makes every parameter a leaf of the graph, so that backward computes its gradient.
+template <Module M> void require_grad(M& module) {
+  for_each_tensor(module, [](const std::string&, auto& tensor, Role role) {
+    if constexpr (is_differentiable_v<typename std::remove_cvref_t<decltype(tensor)>::Scalar>)
+      if (role != Role::buffer) tensor.require_grad();
+  });
+}
+
+template <Module M> void clear_grad(M& module) {
+  for_each_tensor(module, [](const std::string&, auto& tensor, Role) { tensor.clear_grad(); });
+}
+
+}  // namespace nn
+}  // namespace atom

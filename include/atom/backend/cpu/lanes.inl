@@ -5,7 +5,22 @@
 
 // ---- what an instruction does and no operator says ------------------------------------------------------------------
 
-template <class T> struct Native;
+template <class T> struct Native
+#if ATOM_ISA_LEVEL > 0
+    ;
+#else
+{
+  typedef T Raw __attribute__((vector_size(16), aligned(16)));
+  static ATOM_NATIVE void broadcast(Raw& a, T x) { a = x - Raw{}; }  // not x + 0, which loses the sign of -0
+  static ATOM_NATIVE void fma(Raw& c, const Raw& a, const Raw& b) { c = a * b + c; }
+  static ATOM_NATIVE void sqrt(Raw& a) {
+    ATOM_UNROLL for (std::size_t i = 0; i < 16 / sizeof(T); ++i) a[i] = std::sqrt(a[i]);
+  }
+  static ATOM_NATIVE void round_even(Raw& a) {
+    ATOM_UNROLL for (std::size_t i = 0; i < 16 / sizeof(T); ++i) a[i] = std::nearbyint(a[i]);
+  }
+};
+#endif
 
 #if ATOM_ISA_LEVEL > 0 && !defined(__clang__)
 // g++ spells x - Raw{} out lane by lane in a function that is only inlined into code of the instruction set.
@@ -68,12 +83,20 @@ template <> struct Native<double> {
 
 // ---- the sixteen values ---------------------------------------------------------------------------------------------
 
+template <class T> struct Lanes;
+
 // The answer of a comparison of Lanes<T>, all bits set where it holds.
 template <class T> struct Mask {
   static constexpr int registers = 16 * static_cast<int>(sizeof(T)) / ATOM_LANE_BYTES;
   typedef detail::BitsOf<T> Raw __attribute__((vector_size(ATOM_LANE_BYTES), aligned(16)));
   Raw r[registers];
 
+  Mask() = default;  // no value
+  // All lanes the same.
+  template <std::same_as<bool> B> ATOM_ALWAYS_INLINE Mask(B holds) {
+    const auto all = Lanes<detail::BitsOf<T>>(holds ? -1 : 0);
+    ATOM_UNROLL for (int i = 0; i < registers; ++i) r[i] = all.r[i];
+  }
   // The first count lanes, the others not.
   static ATOM_ALWAYS_INLINE Mask first(Index count);
 
@@ -101,7 +124,6 @@ template <class T> struct Mask {
   friend ATOM_ALWAYS_INLINE bool all(Mask a) { return !any(!a); }
 };
 
-template <class T> struct Lanes;
 template <class To, class From> ATOM_ALWAYS_INLINE Lanes<To> convert(Lanes<From> a);
 
 template <class T> struct Lanes {
@@ -119,14 +141,11 @@ template <class T> struct Lanes {
   // All lanes the same.
   template <detail::Arithmetic U> ATOM_ALWAYS_INLINE Lanes(U value) {
     const T x = static_cast<T>(value);
-#if ATOM_ISA_LEVEL > 0  // bits of integers travel as those of a floating-point number
+    // Bits of integers travel as those of a floating-point number.
     using Float = detail::FloatOf<detail::BitsOf<T>>;
     typename Native<Float>::Raw a;
     detail::native<&Native<Float>::broadcast>(a, std::bit_cast<Float>(x));
     ATOM_UNROLL for (int i = 0; i < registers; ++i) r[i] = __builtin_bit_cast(Raw, a);
-#else
-    ATOM_UNROLL for (int i = 0; i < registers; ++i) r[i] = x - Raw{};  // not x + 0, which loses the sign of -0
-#endif
   }
   // Lane by lane from another type: what a score policy says as S(i.query - i.key).
   template <class U>
@@ -231,34 +250,17 @@ template <class T> struct Lanes {
   }
   // a * b + c, rounded once on avx2 and avx512, twice on baseline.
   friend ATOM_ALWAYS_INLINE Lanes fma(Lanes a, Lanes b, Lanes c) {
-#if ATOM_ISA_LEVEL > 0
     ATOM_UNROLL for (int i = 0; i < registers; ++i) detail::native<&Native<T>::fma>(c.r[i], a.r[i], b.r[i]);
     return c;
-#else
-    return a * b + c;
-#endif
   }
   friend ATOM_ALWAYS_INLINE Lanes sqrt(Lanes a) {
-#if ATOM_ISA_LEVEL > 0
     ATOM_UNROLL for (int i = 0; i < registers; ++i) detail::native<&Native<T>::sqrt>(a.r[i]);
     return a;
-#else
-    T part[size];
-    a.store(part);
-    for (T& x : part) x = std::sqrt(x);
-    return load(part);
-#endif
   }
   // To the nearest integer, halves to the even one.
   friend ATOM_ALWAYS_INLINE Lanes round_even(Lanes a) {
-#if ATOM_ISA_LEVEL > 0
     ATOM_UNROLL for (int i = 0; i < registers; ++i) detail::native<&Native<T>::round_even>(a.r[i]);
     return a;
-#else
-    const Lanes big = sizeof(T) == 4 ? T(0x1p23F) : T(0x1p52);  // the adder drops the fraction
-    const Lanes positive = abs(a);
-    return select(positive < big, copy_sign((positive + big) - big, a), a);
-#endif
   }
   friend ATOM_ALWAYS_INLINE Lanes abs(Lanes a) {
     return float_of_bits(bits_of(a) & std::numeric_limits<detail::BitsOf<T>>::max());

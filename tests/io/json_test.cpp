@@ -91,6 +91,8 @@ TEST_CASE("what is not strict JSON is refused in one sentence") {
         "0]\": "
         "nested too deep: expected at most 64 levels");
   CHECK(refused("\"" + std::string(100000, 'a')).size() < 300);
+  CHECK(refused(std::string_view("{}\0", 3)) == "[f] not JSON at byte 3: a zero byte");
+  CHECK(refused("\xef\xbb\xbf{}") == "[f] not JSON at byte 1: a byte order mark");
 }
 
 TEST_CASE("the number of values is limited by the size of the text") {

@@ -130,6 +130,9 @@ template <class OnMember> class JsonBuilder {
 
 template <class OnMember>
 Json parse_json(std::string_view text, std::string_view file, JsonLimits limits, OnMember on_member) {
+  // The parser would end at the zero byte and skip the mark.
+  check(text.find('\0') == text.npos, file, "not JSON at byte ", text.find('\0') + 1, ": a zero byte");
+  check(!text.starts_with("\xef\xbb\xbf"), file, "not JSON at byte 1: a byte order mark");
   limits.values += text.size() / 4;
   JsonBuilder<OnMember> builder(file, limits, std::move(on_member));
   nlohmann::json::sax_parse(text.begin(), text.end(), &builder);

@@ -2,7 +2,7 @@
 // Reading safetensors files, one or several with an index: everything about them is validated before a tensor is read.
 // The format: 8 bytes header length, a JSON header {name: {dtype, shape, data_offsets}}, then the tensors without gaps
 // (github.com/huggingface/safetensors). Accepted is what that library accepts, less names that are there twice, ranks
-// above 8 and more than 100,000 tensors in a file.
+// above 8, integers beyond 64 bits and more than 100,000 tensors in a file.
 #pragma once
 
 #include "../core/shape.hpp"

@@ -5,19 +5,26 @@
 
 // ---- what an instruction does and no operator says ------------------------------------------------------------------
 
-template <class T> struct Native
-#if ATOM_ISA_LEVEL > 0
-    ;
-#else
-{
+template <class T> struct Native;
+
+#if ATOM_ISA_LEVEL == 0
+template <std::floating_point T> struct Native<T> {
   typedef T Raw __attribute__((vector_size(16), aligned(16)));
   static ATOM_NATIVE void broadcast(Raw& a, T x) { a = x - Raw{}; }  // not x + 0, which loses the sign of -0
   static ATOM_NATIVE void fma(Raw& c, const Raw& a, const Raw& b) { c = a * b + c; }
   static ATOM_NATIVE void sqrt(Raw& a) {
-    ATOM_UNROLL for (std::size_t i = 0; i < 16 / sizeof(T); ++i) a[i] = std::sqrt(a[i]);
+    each(a, [](T x) ATOM_INLINE_LAMBDA { return std::sqrt(x); });
   }
   static ATOM_NATIVE void round_even(Raw& a) {
-    ATOM_UNROLL for (std::size_t i = 0; i < 16 / sizeof(T); ++i) a[i] = std::nearbyint(a[i]);
+    each(a, [](T x) ATOM_INLINE_LAMBDA { return std::nearbyint(x); });
+  }
+
+ private:
+  template <class F> static ATOM_NATIVE void each(Raw& a, F f) {
+    alignas(16) T lane[16 / sizeof(T)];
+    __builtin_memcpy(lane, &a, sizeof a);
+    for (T& x : lane) x = f(x);
+    __builtin_memcpy(&a, lane, sizeof a);
   }
 };
 #endif

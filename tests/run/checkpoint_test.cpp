@@ -170,8 +170,8 @@ TEST_CASE("checkpoint: every flipped bit and every truncation is found, and the 
   for (const auto& entry : std::filesystem::recursive_directory_iterator(path)) {
     if (!entry.is_regular_file()) continue;
     const std::string file = entry.path(), whole = io::read_file(file);
-    const auto put = [&](const std::string& bytes) {  // without waiting for the disk
-      std::FILE* stream = std::fopen(file.c_str(), "wb");
+    const auto put = [&](const std::string& bytes) {  // in place: replacing a file waits for the disk
+      std::FILE* stream = std::fopen(file.c_str(), "r+b");
       REQUIRE(stream != nullptr);
       CHECK(std::fwrite(bytes.data(), 1, bytes.size(), stream) == bytes.size());
       std::fclose(stream);
@@ -183,7 +183,8 @@ TEST_CASE("checkpoint: every flipped bit and every truncation is found, and the 
       expect_skipped();
     }
     for (std::size_t length = 0; length < whole.size(); length += 3) {
-      put(whole.substr(0, length));
+      put(whole);
+      std::filesystem::resize_file(file, length);
       expect_skipped();
     }
     put(whole);

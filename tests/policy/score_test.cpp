@@ -16,10 +16,16 @@ using namespace atom;
 namespace {
 
 struct CappedAlibi {
-  int window; float bias, cap;
+  int window;
+  float bias, cap;
   template <class I> ATOM_HD auto visible(I i) const { return (i.key <= i.query) & (i.query - i.key < window); }
-  template <class S, class I> ATOM_HD S score(S s, I i) const { return cap * math::tanh(s / cap) - bias * S((i.head + 1) * (i.query - i.key)); }
-  template <class S, class I> ATOM_HD S slope(S s, I) const { const S t = math::tanh(s / cap); return 1 - t * t; }
+  template <class S, class I> ATOM_HD S score(S s, I i) const {
+    return cap * math::tanh(s / cap) - bias * S((i.head + 1) * (i.query - i.key));
+  }
+  template <class S, class I> ATOM_HD S slope(S s, I) const {
+    const S t = math::tanh(s / cap);
+    return 1 - t * t;
+  }
 };
 static_assert(atom::ScorePolicy<CappedAlibi>);
 
@@ -110,8 +116,7 @@ TEST_CASE("all_of intersects what is visible and passes scores from the first pa
 
 TEST_CASE("a layer asks the policy for its own") {
   const SlidingWindow gemma{.window = 512, .full_every = 6};
-  for (int layer = 0; layer < 12; ++layer)
-    CHECK((policy_for_layer(gemma, layer).window == 512) == (layer % 6 != 5));
+  for (int layer = 0; layer < 12; ++layer) CHECK((policy_for_layer(gemma, layer).window == 512) == (layer % 6 != 5));
   const auto capped = all_of(SoftCap{.cap = 30}, gemma);
   CHECK(policy_for_layer(capped, 5).second.window == SlidingWindow{}.window);
   CHECK(policy_for_layer(capped, 5).first.cap == 30);

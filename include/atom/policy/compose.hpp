@@ -13,7 +13,8 @@ template <ScorePolicy P, ScorePolicy Q> struct AllOf {
   P first;
   Q second;
 
-  ATOM_HD_QUIET template <class I> ATOM_HD auto visible(I i) const {
+  ATOM_HD_QUIET
+  template <class I> ATOM_HD auto visible(I i) const {
     if constexpr (!masks_keys<P, I> && !masks_keys<Q, I>)
       return first.visible(i) && second.visible(i);
     else if constexpr (!masks_keys<P, I>)
@@ -21,10 +22,12 @@ template <ScorePolicy P, ScorePolicy Q> struct AllOf {
     else
       return first.visible(i) & second.visible(i);
   }
-  ATOM_HD_QUIET template <class S, class I> ATOM_HD S score(S s, I i) const {
+  ATOM_HD_QUIET
+  template <class S, class I> ATOM_HD S score(S s, I i) const {
     return policy_score(second, policy_score(first, s, i), i);
   }
-  ATOM_HD_QUIET template <class S, class I> ATOM_HD S slope(S s, I i) const {
+  ATOM_HD_QUIET
+  template <class S, class I> ATOM_HD S slope(S s, I i) const {
     return policy_slope(second, policy_score(first, s, i), i) * policy_slope(first, s, i);
   }
   ATOM_HD KeyRange range(std::int32_t query) const {

@@ -4,14 +4,14 @@
 //
 //   struct MyPolicy {
 //     template <class I> ATOM_HD auto visible(I i) const;             // required: does i.query see i.key?
-//     template <class S, class I> ATOM_HD S score(S s, I i) const;    // optional: s = scale * q.k  ->  what softmax sees
-//     template <class S, class I> ATOM_HD S slope(S s, I i) const;    // d score / d s; required where it is not 1
+//     template <class S, class I> ATOM_HD S score(S s, I i) const;    // optional: s = scale * q.k  ->  what softmax
+//     sees template <class S, class I> ATOM_HD S slope(S s, I i) const;    // d score / d s; required where it is not 1
 //     ATOM_HD KeyRange range(std::int32_t query) const;               // optional: no visible key lies outside
 //     auto for_layer(int layer) const;                                // optional: the policy of one layer
 //   };
 //
-// S is a vector of keys' scores in the processor's kernel (i.key is then a vector too), one float on a GPU, one double in
-// the plain form that the tests compare with: no branches on S or on i.key, `&` and `|` instead of `&&` and `||`.
+// S is a vector of keys' scores in the processor's kernel (i.key is then a vector too), one float on a GPU, one double
+// in the plain form that the tests compare with: no branches on S or on i.key, `&` and `|` instead of `&&` and `||`.
 #pragma once
 
 #include "../core/types.hpp"
@@ -45,35 +45,46 @@ concept HasSlope = requires(const P p, S s, AttnIndex<> i) {
 };
 // Members spelled like these but with another signature would be passed over in silence.
 template <class P>
-concept NamesScore = requires { &P::template score<double, AttnIndex<>>; } || requires { &P::score; };
+concept NamesScore = requires {
+  &P::template score<double, AttnIndex<>>;
+}
+|| requires { &P::score; };
 template <class P>
-concept NamesSlope = requires { &P::template slope<double, AttnIndex<>>; } || requires { &P::slope; };
+concept NamesSlope = requires {
+  &P::template slope<double, AttnIndex<>>;
+}
+|| requires { &P::slope; };
 
 }  // namespace detail
 
 template <class P>
-concept ScorePolicy = std::copyable<P> && (!detail::NamesScore<P> || detail::HasScore<P>) &&
-                      (!detail::NamesSlope<P> || (detail::HasSlope<P> && detail::HasScore<P>)) &&
+concept ScorePolicy = std::copyable<P> &&
+                      (!detail::NamesScore<P> || detail::HasScore<P>)&&(!detail::NamesSlope<P> ||
+                                                                        (detail::HasSlope<P> && detail::HasScore<P>)) &&
                       requires(const P p, AttnIndex<> i) {
-                        { p.visible(i) } -> std::convertible_to<bool>;
-                      };
+  { p.visible(i) } -> std::convertible_to<bool>;
+};
 
-// ---- what kernels call: the optional members with their defaults -----------------------------------------------------
+// ---- what kernels call: the optional members with their defaults
+// -----------------------------------------------------
 
 // A policy whose `visible` is a plain bool even for a vector of keys masks nothing by key.
-template <class P, class I>
-inline constexpr bool masks_keys = !std::is_same_v<decltype(std::declval<const P&>().visible(std::declval<I>())), bool>;
+template <class P, class I> inline constexpr bool masks_keys =
+    !std::is_same_v<decltype(std::declval<const P&>().visible(std::declval<I>())), bool>;
 
-ATOM_HD_QUIET template <class P, class I> ATOM_HD auto policy_visible(const P& policy, I i) { return policy.visible(i); }
+ATOM_HD_QUIET
+template <class P, class I> ATOM_HD auto policy_visible(const P& policy, I i) { return policy.visible(i); }
 
-ATOM_HD_QUIET template <class P, class S, class I> ATOM_HD S policy_score(const P& policy, S s, I i) {
+ATOM_HD_QUIET
+template <class P, class S, class I> ATOM_HD S policy_score(const P& policy, S s, I i) {
   if constexpr (detail::HasScore<P>)
     return policy.score(s, i);
   else
     return s;
 }
 
-ATOM_HD_QUIET template <class P, class S, class I> ATOM_HD S policy_slope(const P& policy, S s, I i) {
+ATOM_HD_QUIET
+template <class P, class S, class I> ATOM_HD S policy_slope(const P& policy, S s, I i) {
   if constexpr (detail::HasSlope<P>)
     return policy.slope(s, i);
   else

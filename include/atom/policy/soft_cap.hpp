@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SoftCap: keeps scores within -cap..cap by cap * tanh(s / cap) (Gemma 2). Hides nothing: all_of(SoftCap{50}, Causal{}).
+// SoftCap: keeps scores within -cap..cap by cap * tanh(s / cap) (Gemma 2). Hides nothing: all_of(SoftCap{50},
+// Causal{}).
 #pragma once
 
 #include "../core/math.hpp"

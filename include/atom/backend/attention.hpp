@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// Contract of scaled dot-product attention with a score policy (policy/score.hpp), and of writing into a key-value
+// cache.
+//   out = sum over visible keys of softmax(policy.score(scale * q.k)) * v
+// Blockwise with an online softmax (Milakov and Gimelshein 2018, Dao et al. 2022): no (t, s) matrix exists anywhere.
+// Grouped queries (Ainslie et al. 2023): the h query heads share k key heads, h / k consecutive ones each.
+//
+// A query's bits depend on its own q, its position, and the keys and values it sees: they are the same alone and in any
+// batch, in one pass and token by token over a cache, with any number of threads. For that, key blocks begin at
+// multiples of key_block in the sequence's own position. Memory behind keys that exist in a block a query sees must be
+// finite.
+#pragma once
+
+#include "../core/view.hpp"
+#include "../policy/score.hpp"
+#include "device.hpp"
+
+namespace atom {
+
+inline constexpr std::int32_t key_block = 64;
+
+// Where the keys and queries of each batch row stand. Null: the first query at 0, and every key slot is filled.
+// The key of position p lies in slot p % s. Where key_end passes s (a ring: the last s positions remain), s must be a
+// multiple of key_block; a window over a ring fits if s >= window + t - 1.
+struct AttentionPositions {
+  const std::int32_t* query_start = nullptr;  // (b) position of the row's first query
+  const std::int32_t* key_end = nullptr;      // (b) positions 0..key_end-1 have been written
+};
+
+// All views have stride 1 along their last axis and any stride along the others. Positions stay below 2^31 - 64.
+template <class T> struct AttentionForward {
+  View<const T> q;   // (b, t, h, d)
+  View<const T> k;   // (b, s, k, d)
+  View<const T> v;   // (b, s, k, e)
+  View<T> out;       // (b, t, h, e), overwritten; 0 for a query that sees no key
+  T* lse = nullptr;  // (b, h, t) dense: log of the sum of exp(score), -inf where no key is seen; null where not wanted
+  T scale = 1;
+  AttentionPositions positions = {};
+};
+
+// The gradients, from what the forward pass read and wrote. No ring: key_end <= s.
+template <class T> struct AttentionBackward {
+  View<const T> q, k, v, out;
+  const T* lse = nullptr;
+  View<const T> dout;  // (b, t, h, e)
+  View<T> dq;          // (b, t, h, d), overwritten, as the next
+  View<T> dk;          // (b, s, k, d)
+  View<T> dv;          // (b, s, k, e)
+  T scale = 1;
+  AttentionPositions positions = {};
+};
+
+// Puts the first counts[b] of t new keys and values of each batch row into the cache, at slots (start[b] + i) % s, and
+// touches nothing else. counts[b] <= s.
+template <class T> struct CacheAppend {
+  View<T> cache_k;                       // (b, s, k, d)
+  View<T> cache_v;                       // (b, s, k, e)
+  View<const T> k;                       // (b, t, k, d)
+  View<const T> v;                       // (b, t, k, e)
+  const std::int32_t* start = nullptr;   // (b)
+  const std::int32_t* counts = nullptr;  // (b)
+};
+
+// void attention_forward(D, const AttentionForward<T>&, const Policy&)
+// void attention_backward(D, const AttentionBackward<T>&, const Policy&)
+// void cache_append(D, const CacheAppend<T>&)
+
+}  // namespace atom
+
+#include "cpu/attention.hpp"
+#if ATOM_CUDA
+#include "cuda/attention.cuh"
+#endif

@@ -1,0 +1,121 @@
+// What attention's passes are made of (attention.inl): small products, transposed key blocks, scores.
+
+// R rows of two registers of the product at a time: sixteen registers hold six rows, thirty-two hold eight.
+constexpr int attention_rows = ATOM_ISA_LEVEL == 2 ? 8 : 6;
+
+template <int rows, int registers, class T>
+ATOM_KERNEL void attention_inner(const detail::AttentionProduct<T>& p, Index row, Index column) {
+  using V = Lanes<T>;
+  using Loose = typename V::Loose;
+  T* const c = p.c + row * p.c_row + column;
+  typename V::Raw sums[rows][registers];
+  ATOM_UNROLL for (int i = 0; i < rows; ++i) ATOM_UNROLL for (int j = 0; j < registers; ++j) {
+    sums[i][j] = typename V::Raw{};
+    if (p.accumulate) sums[i][j] = reinterpret_cast<const Loose*>(c + i * p.c_row)[j];
+  }
+  const T* a = p.a + row * p.a_row;
+  const T* b = p.b + column;
+  const Index a_row = p.a_row, a_step = p.a_step, b_row = p.b_row;
+  for (Index depth = p.depth; depth > 0; --depth, a += a_step, b += b_row) {
+    typename V::Raw values[registers];
+    ATOM_UNROLL for (int j = 0; j < registers; ++j) values[j] = reinterpret_cast<const Loose*>(b)[j];
+    ATOM_UNROLL for (int i = 0; i < rows; ++i) {
+      const typename V::Raw x = a[i * a_row] - typename V::Raw{};
+#if ATOM_ISA_LEVEL > 0
+      ATOM_UNROLL for (int j = 0; j < registers; ++j) detail::native<&Native<T>::fma>(sums[i][j], x, values[j]);
+#else
+      ATOM_UNROLL for (int j = 0; j < registers; ++j) sums[i][j] = x * values[j] + sums[i][j];
+#endif
+    }
+  }
+  ATOM_UNROLL for (int i = 0; i < rows; ++i) ATOM_UNROLL for (int j = 0; j < registers; ++j) {
+    reinterpret_cast<Loose*>(c + i * p.c_row)[j] = sums[i][j];
+  }
+}
+
+// Some rows from `row` on: as many tiles of R as there are, then fewer rows at a time.
+template <int R, int registers, class T>
+ATOM_ALWAYS_INLINE void attention_columns(const detail::AttentionProduct<T>& p, Index row, Index column) {
+  for (; row + R <= p.rows; row += R) attention_inner<R, registers>(p, row, column);
+  if constexpr (R > 1) attention_columns<(R > 4 ? 4 : R / 2), registers>(p, row, column);
+}
+
+template <class T> ATOM_KERNEL void attention_product(const detail::AttentionProduct<T>& p) {
+  using V = Lanes<T>;
+  constexpr Index width = V::per_register;
+  Index column = 0;
+  for (; column + 2 * width <= p.columns; column += 2 * width) attention_columns<attention_rows, 2>(p, 0, column);
+  for (; column + width <= p.columns; column += width) attention_columns<attention_rows, 1>(p, 0, column);
+  const Index rest = p.columns - column;  // of unusual head widths
+  for (Index row = 0; row < p.rows && rest > 0; ++row) {
+    T* c = p.c + row * p.c_row + column;
+    V sum = p.accumulate ? V::load(c, rest) : V(T(0));
+    for (Index i = 0; i < p.depth; ++i)
+      sum = fma(V(p.a[row * p.a_row + i * p.a_step]), V::load(p.b + i * p.b_row + column, rest), sum);
+    sum.store(c, rest);
+  }
+}
+
+// to (width, key_block) = from (count, width) transposed; columns from count up to a multiple of 16 become 0.
+template <class T> ATOM_KERNEL void attention_transpose(const T* from, Index row, Index count, Index width, T* to) {
+  using Block = Transpose<T>;
+  Index j = 0;
+  for (; j + Block::width <= count; j += Block::width) {
+    Index i = 0;
+    for (; i + Block::per_line <= width; i += Block::per_line)
+      Block::block(from + j * row + i, row, to + i * key_block + j, key_block);
+    for (; i < width; ++i)
+      for (Index r = j; r < j + Block::width; ++r) to[i * key_block + r] = from[r * row + i];
+  }
+  for (; j < detail::round_up(count, 16); ++j)
+    for (Index i = 0; i < width; ++i) to[i * key_block + j] = j < count ? from[j * row + i] : T(0);
+}
+
+template <class T> ATOM_KERNEL void attention_clear(T* to, Index rows, Index row, Index width) {
+  for (Index r = 0; r < rows; ++r)
+    for (Index i = 0; i < width; i += 16) Lanes<T>(T(0)).store(to + r * row + i, width - i);
+}
+
+template <class T> ATOM_KERNEL void attention_scale(const T* from, Index row, T scale, Index rows, Index width, T* to) {
+  for (Index r = 0; r < rows; ++r)
+    for (Index i = 0; i < width; i += 16)
+      (Lanes<T>::load(from + r * row + i, width - i) * scale).store(to + r * width + i, width - i);
+}
+
+// ---- scores ---------------------------------------------------------------------------------------------------------
+
+// Which lanes of a T a comparison of keys means.
+template <class T> ATOM_ALWAYS_INLINE Mask<T> attention_lanes(Mask<std::int32_t> keys) {
+  if constexpr (sizeof(T) == sizeof(std::int32_t)) {
+    Mask<T> mask;
+    ATOM_UNROLL for (int i = 0; i < Mask<T>::registers; ++i) mask.r[i] = keys.r[i];
+    return mask;
+  } else {
+    return convert<T>(select(keys, Lanes<std::int32_t>(1), Lanes<std::int32_t>(0))) != Lanes<T>(0);
+  }
+}
+
+// Scores in place of scaled products, -inf where the query does not see the key; slopes, 0 there.
+// This is all that is compiled anew for each policy.
+template <class T, class P> ATOM_KERNEL void attention_scores(const void* erased, const detail::AttentionScores<T>& a) {
+  using V = Lanes<T>;
+  using Keys = Lanes<std::int32_t>;
+  const P& policy = *static_cast<const P*>(erased);
+  AttnIndex<Keys> at{a.query, Keys(0), a.head};
+  for (Index row = 0; row < a.rows; ++row) {
+    for (Index j = a.from; j < a.to; j += 16) {
+      const std::int32_t key = a.block + static_cast<std::int32_t>(j);
+      at.key = Keys::iota() + key;
+      Mask<std::int32_t> seen = policy_visible(policy, at);
+      if (key < a.present.first || key + 15 > a.present.last)
+        seen = seen & (at.key >= a.present.first) & (at.key <= a.present.last);
+      const Mask<T> mask = attention_lanes<T>(seen);
+      const V product = V::load(a.scores + row * key_block + j);
+      const V score = policy_score(policy, product, at);
+      select(mask, score, V(-std::numeric_limits<T>::infinity())).store(a.scores + row * key_block + j);
+      if constexpr (detail::HasSlope<P>)
+        if (a.slopes) select(mask, policy_slope(policy, product, at), V(T(0))).store(a.slopes + row * key_block + j);
+    }
+    if (++at.head == a.end_head) at.head = a.first_head, ++at.query;
+  }
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// The matrix product on the processor (contract: backend/gemm.hpp). C is cut into tiles; one thread computes one tile,
+// over all of k in blocks, packing the operands as it goes. Tiles follow from the shape alone.
+#pragma once
+
+#include "../gemm.hpp"
+#include "lanes.hpp"
+#include "memory.hpp"
+
+namespace atom::detail {
+
+template <class T> struct GemmCall {
+  // Elements of k that a tile takes at a time: what the inner loop reads of B then stays in the first-level cache.
+  static constexpr Index depth = 256;
+  static constexpr Index widest = 48;  // the widest panel of B on any instruction set; columns per tile: a multiple
+
+  GemmShape shape;
+  GemmInput<T> a, b;
+  GemmOutput<T> c;
+  bool accumulate;
+  GemmEpilogue<T> epilogue;
+
+  Index tile_rows = 0, tile_columns = 0;  // of a tile of C
+  Index row_tiles = 0, column_tiles = 0;  // of one product
+
+  Index tiles() const { return shape.batch * row_tiles * column_tiles; }
+
+  // Wide tiles read A fewer times; enough of them keep many threads busy.
+  void choose_tiles() {
+    const auto tiles_of = [](Index size, Index tile) { return (size + tile - 1) / tile; };
+    const Index most_rows = a.transposed ? 256 : 512;  // a packed block of A should stay in the second-level cache
+    row_tiles = tiles_of(shape.m, most_rows);
+    tile_rows = (tiles_of(shape.m, row_tiles) + 15) / 16 * 16;
+    row_tiles = tiles_of(shape.m, tile_rows);
+    for (tile_columns = 8 * widest;; tile_columns /= 2) {
+      column_tiles = tiles_of(shape.n, tile_columns);
+      if (tiles() >= 16 || tile_columns == widest) break;
+    }
+  }
+
+  // Elements of memory that computing a tile needs.
+  Index packed_a() const { return a.transposed ? tile_rows * (depth + 16) : 0; }
+  Index packed_b() const { return depth * widest; }
+  bool needs_sums() const { return accumulate || shape.n % widest != 0; }
+  Index scratch() const { return packed_a() + packed_b() + (needs_sums() ? tile_rows * tile_columns : 0); }
+};
+
+}  // namespace atom::detail
+
+#define ATOM_KERNEL_TEXT "gemm.inl"
+#include "each_isa.hpp"
+
+namespace atom {
+
+namespace detail {
+
+template <class T> void gemm_tile(const GemmCall<T>& call, Index tile, T* scratch) {
+  ATOM_DISPATCH(gemm_tile_kernel, call, tile, scratch);
+}
+
+}  // namespace detail
+
+template <class T> void gemm(Cpu device, const GemmShape& shape, std::type_identity_t<GemmInput<T>> a,
+                             std::type_identity_t<GemmInput<T>> b, GemmOutput<T> c, bool accumulate = false,
+                             const std::type_identity_t<GemmEpilogue<T>>& epilogue = {}) {
+  if (shape.m == 0 || shape.n == 0 || shape.batch == 0) return;
+  detail::GemmCall<T> call{shape, a, b, c, accumulate, epilogue};
+  call.choose_tiles();
+  const Index tiles = call.tiles();
+  // Fewer operations than that are done before another thread has woken up.
+  constexpr double least_parallel = 1 << 20;
+  const double operations = 2.0 * double(shape.m) * double(shape.n) * double(shape.k) * double(shape.batch);
+  const Index workers = operations < least_parallel ? 1 : std::min<Index>(tiles, device.pool().size());
+  const auto bytes = static_cast<std::size_t>(workers * call.scratch()) * sizeof(T);
+  T* const scratch = static_cast<T*>(allocate(device, bytes));
+  std::atomic<Index> next = 0;
+  // A worker takes tiles until none is left, so that scratch memory goes by worker and not by tile.
+  device.pool().parallel_for(workers, [&](Index worker) {
+    for (Index tile; (tile = next.fetch_add(1, std::memory_order_relaxed)) < tiles;)
+      detail::gemm_tile(call, tile, scratch + worker * call.scratch());
+  });
+  deallocate(device, scratch, bytes);
+}
+
+}  // namespace atom

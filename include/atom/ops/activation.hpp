@@ -63,12 +63,13 @@ template <class T, class D> Tensor<T, D> sigmoid(const Tensor<T, D>& x) {
 template <class T, class D>
 Tensor<T, D> gated(Activation activation, const Tensor<T, D>& gate, const Tensor<T, D>& up) {
   check(gate.shape() == up.shape(), "gated", "shapes differ: gate ", gate.shape(), ", up ", up.shape());
-  return with_activation(activation, [&](auto a) {
+  return with_activation(activation, [&](auto constant) {
+    constexpr Activation a = constant();
     return record<"gated">(
-        detail::map(detail::Gated<a()>{}, gate.buffer(), up.buffer()),
+        detail::map(detail::Gated<a>{}, gate.buffer(), up.buffer()),
         [gate = save(gate), up = save(up)](const Buffer<T, D>& dy) {
-          return grads(detail::gradient(detail::GatedGradientOfGate<a()>{}, dy, gate, up),
-                       detail::gradient(detail::GatedGradientOfUp<a()>{}, dy, gate));
+          return grads(detail::gradient(detail::GatedGradientOfGate<a>{}, dy, gate, up),
+                       detail::gradient(detail::GatedGradientOfUp<a>{}, dy, gate));
         },
         gate, up);
   });

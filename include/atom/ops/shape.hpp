@@ -86,7 +86,7 @@ template <class T, class D> Tensor<T, D> slice(const Tensor<T, D>& x, int axis, 
           const auto& dx = into.buffer;
           if (!into.accumulate)
             fill_zero(dx.device(), dx.mutable_data(), static_cast<std::size_t>(dx.size()) * sizeof(T));
-          map_into(Into<T, D>{part(dx), into.accumulate}, atom::detail::Copy{}, dy);
+          detail::map_into(Into<T, D>{part(dx), into.accumulate}, atom::detail::Copy{}, dy);
         };
       },
       x);

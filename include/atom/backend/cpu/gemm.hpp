@@ -41,7 +41,9 @@ template <class T> struct GemmCall {
   // Elements of memory that computing a tile needs.
   Index packed_a() const { return a.transposed ? tile_rows * (depth + 16) : 0; }
   Index packed_b() const { return depth * widest; }
-  bool needs_sums() const { return accumulate || shape.n % widest != 0; }
+  // The old values of C are needed until the sums are complete.
+  bool keeps_c() const { return accumulate || epilogue.residual.data == c.data; }
+  bool needs_sums() const { return keeps_c() || shape.n % widest != 0; }
   Index scratch() const { return packed_a() + packed_b() + (needs_sums() ? tile_rows * tile_columns : 0); }
 };
 

@@ -215,8 +215,8 @@ template <class T> ATOM_KERNEL void gemm_tile_kernel(const detail::GemmCall<T>& 
 
   T* const packed_a = scratch;
   T* const panel = packed_a + call.packed_a();
-  // Sums go to C itself unless its old values are still needed or they come in whole registers only.
-  const bool in_place = !call.accumulate && columns % register_width == 0;
+  // Sums, which come in whole registers, go to C itself where they fit and its old values are not needed.
+  const bool in_place = !call.keeps_c() && columns % register_width == 0;
   T* const sums = in_place ? c : panel + call.packed_b();
   const Index ld = in_place ? call.c.ld : call.tile_columns;
 

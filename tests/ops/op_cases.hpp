@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table of op cases: each operation that is recorded, on the shapes that break kernels (one element, odd, empty,
+// broadcast, many rows). The gradient check, the float check and the device check all read it; each runs every case on
+// contiguous inputs and again on strided views. A gate compares the names with record<"NAME"> in the library.
+#pragma once
+
+#include <atom/ops/activation.hpp>
+#include <atom/ops/cross_entropy.hpp>
+#include <atom/ops/dropout.hpp>
+#include <atom/ops/elementwise.hpp>
+#include <atom/ops/embedding.hpp>
+#include <atom/ops/linear_cross_entropy.hpp>
+#include <atom/ops/norm.hpp>
+#include <atom/ops/rope.hpp>
+#include <atom/ops/shape.hpp>
+#include <atom/ops/softmax.hpp>
+
+namespace test {
+
+using namespace atom;
+
+template <class T, class D> using Inputs = std::vector<Tensor<T, D>>;
+using Shapes = std::vector<Shape>;  // of the inputs of one call
+
+template <class T, class D> struct OpCase {
+  std::string_view op;
+  std::vector<Shapes> calls;
+  Tensor<T, D> (*build)(const Inputs<T, D>& in);
+  bool positive = false;  // draw inputs from 0.5 to 2
+};
+
+// One input each.
+inline std::vector<Shapes> unary(std::vector<Shape> shapes) {
+  std::vector<Shapes> calls;
+  for (const Shape& shape : shapes) calls.push_back({shape});
+  return calls;
+}
+
+inline const std::vector<Shapes> any_shape =
+    unary({{}, {1}, {0}, {7}, {16}, {17}, {2, 3}, {3, 0, 2}, {1, 1, 5}, {2, 1, 3}, {3, 33}, {2, 3, 2, 2}, {5, 1}});
+inline const std::vector<Shapes> any_row = unary(
+    {{1}, {0}, {7}, {16}, {17}, {2, 3}, {3, 0}, {0, 3}, {1, 1, 5}, {2, 1, 3}, {3, 33}, {2, 3, 2, 2}, {5, 1}, {20, 3}});
+inline const std::vector<Shapes> any_broadcast = {{{}, {}},         {{1}, {1}},
+                                                  {{7}, {7}},       {{0}, {0}},
+                                                  {{2, 3}, {3}},    {{3}, {2, 3}},
+                                                  {{2, 1}, {1, 3}}, {{4, 1, 5}, {2, 1}},
+                                                  {{2, 3, 4}, {}},  {{1}, {0}},
+                                                  {{3, 0}, {1, 0}}, {{17}, {1}},
+                                                  {{33}, {33}},     {{2, 3, 2, 2}, {3, 1, 2}},
+                                                  {{3, 5}, {3, 1}}};
+inline const std::vector<Shapes> any_pair = {{{}, {}},           {{1}, {1}},
+                                             {{0}, {0}},         {{7}, {7}},
+                                             {{16}, {16}},       {{17}, {17}},
+                                             {{2, 3}, {2, 3}},   {{3, 0, 2}, {3, 0, 2}},
+                                             {{1, 5}, {1, 5}},   {{2, 1, 3}, {2, 1, 3}},
+                                             {{3, 33}, {3, 33}}, {{5, 1}, {5, 1}}};
+// x and the weight (and bias) of its last axis.
+inline std::vector<Shapes> with_parameters(std::size_t parameters) {
+  std::vector<Shapes> calls;
+  for (const auto& x : any_row) {
+    calls.push_back(x);
+    calls.back().insert(calls.back().end(), parameters, Shape{x[0][-1]});
+  }
+  return calls;
+}
+inline const std::vector<Shapes> any_heads =  // (b, t, h, d)
+    unary({{1, 1, 1, 2},
+           {1, 1, 1, 1},
+           {2, 3, 1, 4},
+           {1, 5, 2, 6},
+           {2, 2, 3, 7},
+           {0, 3, 2, 4},
+           {2, 0, 2, 4},
+           {1, 2, 0, 4},
+           {1, 2, 2, 0},
+           {1, 2, 1, 33},
+           {1, 1, 2, 34},
+           {3, 1, 1, 8},
+           {1, 7, 1, 3}});
+inline const std::vector<Shapes> any_logits = unary(
+    {{1}, {5}, {1, 1}, {0, 5}, {3, 4}, {7, 3}, {2, 3, 5}, {2, 0, 3}, {4, 17}, {2, 33}, {1, 1, 1, 4}, {9, 2}, {3, 1}});
+// Shape of the ids, then a table (v, c).
+inline const std::vector<Shapes> any_lookup = {{{}, {3, 2}},      {{1}, {1, 1}},  {{0}, {3, 2}},       {{0}, {0, 2}},
+                                               {{5}, {4, 1}},     {{7}, {2, 3}},  {{2, 3}, {5, 4}},    {{2, 0}, {4, 3}},
+                                               {{1, 4}, {9, 17}}, {{6}, {3, 33}}, {{2, 2, 2}, {3, 5}}, {{12}, {1, 2}},
+                                               {{3}, {2, 0}}};
+// x (..., c), then a table (v, c).
+inline const std::vector<Shapes> any_head = {{{2}, {3, 2}},       {{1, 1}, {1, 1}},    {{0, 2}, {3, 2}},
+                                             {{4, 3}, {5, 3}},    {{2, 3, 4}, {7, 4}}, {{7, 1}, {2, 1}},
+                                             {{2, 0, 3}, {4, 3}}, {{3, 5}, {1, 5}},    {{2, 17}, {3, 17}},
+                                             {{2, 3}, {33, 3}},   {{5, 2}, {17, 2}},   {{1, 2, 1, 2}, {4, 2}}};
+
+// Ids in 0..limit-1, one in four of them -100 if asked.
+template <class D> Tensor<TokenId, D> some_ids(const Shape& shape, Index limit, D device, bool ignore = false) {
+  std::vector<TokenId> ids;
+  for (Index i = 0; i < element_count(shape); ++i)
+    ids.push_back(ignore && i % 4 == 2 ? -100 : static_cast<TokenId>((i * 7 + i / 3) % limit));
+  return Tensor<TokenId, D>::from(ids, shape, device);
+}
+template <class T, class D> Tensor<TokenId, D> some_targets(const Tensor<T, D>& logits, Index limit) {
+  return some_ids(logits.shape().without(-1), limit, logits.device(), true);
+}
+template <class T, class D> ops::RopeTable<T, D> some_angles(Index rotated, D device, RopePairing pairing) {
+  return ops::RopeTable<T, D>(ops::rope_frequencies(rotated, 100), 12, pairing, 1, device);
+}
+
+template <class T, class D> std::vector<OpCase<T, D>> op_cases() {
+  using In = const Inputs<T, D>&;
+  return {
+      // ---- element-wise
+      {"add", any_broadcast, [](In in) { return ops::add(in[0], in[1]); }},
+      {"sub", any_broadcast, [](In in) { return ops::sub(in[0], in[1]); }},
+      {"mul", any_broadcast, [](In in) { return ops::mul(in[0], in[1]); }},
+      {"div", any_broadcast, [](In in) { return ops::div(in[0], in[1]); }, true},
+      {"neg", any_shape, [](In in) { return ops::neg(in[0]); }},
+      {"scale", any_shape, [](In in) { return ops::scale(in[0], T(-1.5)); }},
+      {"shift", any_shape, [](In in) { return ops::shift(in[0], T(0.75)); }},
+      {"square", any_shape, [](In in) { return ops::square(in[0]); }},
+      {"sqrt", any_shape, [](In in) { return ops::sqrt(in[0]); }, true},
+      {"exp", any_shape, [](In in) { return ops::exp(in[0]); }},
+      {"log", any_shape, [](In in) { return ops::log(in[0]); }, true},
+      {"tanh", any_shape, [](In in) { return ops::tanh(in[0]); }},
+      {"sigmoid", any_shape, [](In in) { return ops::sigmoid(in[0]); }},
+      {"activate", any_shape, [](In in) { return ops::relu(in[0]); }},
+      {"activate", any_shape, [](In in) { return ops::gelu(in[0]); }},
+      {"activate", any_shape, [](In in) { return ops::gelu_tanh(in[0]); }},
+      {"activate", any_shape, [](In in) { return ops::silu(in[0]); }},
+      {"gated", any_pair, [](In in) { return ops::swiglu(in[0], in[1]); }},
+      {"gated", any_pair, [](In in) { return ops::geglu(in[0], in[1]); }},
+      {"dropout", any_shape,
+       [](In in) {
+         return ops::dropout(in[0], 0.4, RandomKey{1, 2});
+       }},
+
+      // ---- rows
+      {"layer_norm", with_parameters(2), [](In in) { return ops::layer_norm(in[0], in[1], in[2], 0.1); }},
+      {"layer_norm", any_row, [](In in) { return ops::layer_norm(in[0], {}, {}, 0.1); }},
+      {"rms_norm", with_parameters(1), [](In in) { return ops::rms_norm(in[0], in[1], 0.1); }},
+      {"rms_norm", with_parameters(1), [](In in) { return ops::rms_norm(in[0], in[1], 0.1, 1); }},
+      {"softmax", any_row, [](In in) { return ops::softmax(in[0]); }},
+      {"log_softmax", any_row, [](In in) { return ops::log_softmax(in[0]); }},
+      {"rope", any_heads,
+       [](In in) {
+         return ops::rope(in[0], some_angles<T>(in[0].dim(3) / 2 * 2, in[0].device(), RopePairing::half_split), 4);
+       }},
+      {"rope", any_heads,
+       [](In in) {
+         const auto positions = some_ids({in[0].dim(0), in[0].dim(1)}, 12, in[0].device());
+         return ops::rope(in[0], some_angles<T>(in[0].dim(3) / 4 * 2, in[0].device(), RopePairing::interleaved),
+                          positions);
+       }},
+
+      // ---- tables and losses
+      {"embedding", any_lookup,
+       [](In in) { return ops::embedding(some_ids(in[0].shape(), in[1].dim(0), in[0].device()), in[1]); }},
+      {"token_losses", any_logits, [](In in) { return ops::token_losses(in[0], some_targets(in[0], in[0].dim(-1))); }},
+      {"cross_entropy", any_logits,
+       [](In in) { return ops::cross_entropy(in[0], some_targets(in[0], in[0].dim(-1))); }},
+      {"cross_entropy", any_logits,
+       [](In in) { return ops::cross_entropy(in[0], some_targets(in[0], in[0].dim(-1)), {.normaliser = 3}); }},
+      {"linear_cross_entropy", any_head,
+       [](In in) { return ops::linear_cross_entropy(in[0], in[1], some_targets(in[0], in[1].dim(0))); }},
+      {"linear_cross_entropy", any_head,
+       [](In in) {
+         return ops::linear_cross_entropy(in[0], in[1], some_targets(in[0], in[1].dim(0)), {.normaliser = 3});
+       }},
+
+      // ---- shapes
+      {"reshape", any_shape, [](In in) { return ops::reshape(in[0], {in[0].size()}); }},
+      {"permute", any_row, [](In in) { return ops::transpose(in[0], 0, -1); }},
+      {"slice", any_row, [](In in) { return ops::slice(in[0], -1, in[0].dim(-1) / 3, in[0].dim(-1) / 2); }},
+      {"broadcast_to", any_shape,
+       [](In in) {
+         Shape shape{2};
+         for (const Index extent : in[0].shape()) shape.push_back(extent == 1 ? 3 : extent);
+         return ops::broadcast_to(in[0], shape);
+       }},
+      {"concat", any_row, [](In in) { return ops::concat(in[0], ops::scale(in[0], T(2)), -1); }},
+      {"gather", any_row,
+       [](In in) {
+         Shape shape = in[0].shape();
+         shape[-1] = shape[-1] == 0 ? 0 : 5;
+         return ops::gather(in[0], some_ids(shape, in[0].dim(-1), in[0].device()));
+       }},
+  };
+}
+
+// ---- inputs of a case
+// ------------------------------------------------------------------------------------------------
+
+// Values that float holds exactly, no two alike, none near 0 where relu bends.
+template <class T> std::vector<T> case_values(Index n, std::size_t input, bool positive) {
+  std::vector<T> values;
+  for (Index i = 0; i < n; ++i) {
+    const double wave = std::sin(1.3 + 2.17 * static_cast<double>(i) + 0.71 * static_cast<double>(input));
+    const double value = positive ? 1.25 + 0.75 * wave : 1.5 * wave + (wave < 0 ? -0.05 : 0.05);
+    values.push_back(static_cast<T>(static_cast<float>(value)));
+  }
+  return values;
+}
+
+// The contiguous leaves of a call. For a strided call a leaf has its axes reversed, and view_of() turns it round.
+template <class T, class D> Inputs<T, D> case_leaves(const Shapes& shapes, bool positive, bool strided, D device) {
+  Inputs<T, D> leaves;
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    Shape shape = shapes[i];
+    if (strided)
+      for (int axis = 0; axis < shape.rank(); ++axis) shape[axis] = shapes[i][-1 - axis];
+    leaves.push_back(Tensor<T, D>::from(case_values<T>(element_count(shape), i, positive), shape, device));
+  }
+  return leaves;
+}
+template <class T, class D> Tensor<T, D> view_of(const Tensor<T, D>& leaf, bool strided) {
+  if (!strided) return leaf;
+  Shape order;
+  for (int axis = leaf.rank() - 1; axis >= 0; --axis) order.push_back(axis);
+  return ops::permute(leaf, order);
+}
+template <class T, class D> Tensor<T, D> run_case(const OpCase<T, D>& c, const Inputs<T, D>& leaves, bool strided) {
+  Inputs<T, D> inputs;
+  for (const auto& leaf : leaves) inputs.push_back(view_of(leaf, strided));
+  return c.build(inputs);
+}
+
+}  // namespace test

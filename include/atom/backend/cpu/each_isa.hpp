@@ -11,6 +11,9 @@
 #error "define ATOM_KERNEL_TEXT before including each_isa.hpp"
 #endif
 
+// nvcc reads every file once more for the device, where a vector is an error.
+#if !defined(__CUDA_ARCH__)
+
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
 #define ATOM_NO_CONTRACTION
@@ -86,4 +89,6 @@ namespace atom::avx512 {
 #endif
 #undef ATOM_INLINE_LAMBDA
 #undef ATOM_NO_CONTRACTION
+
+#endif  // not for the device
 #undef ATOM_KERNEL_TEXT

@@ -76,7 +76,9 @@ inline void set_isa(Isa wanted) {
 }  // namespace atom
 
 // Returns atom::<isa>::kernel(args...) for the instruction set in use: the last statement of a function.
-#if ATOM_X86
+#if defined(__CUDA_ARCH__)  // no host code is made of this pass, and the kernels are not in it
+#define ATOM_DISPATCH(kernel, ...) __builtin_unreachable()
+#elif ATOM_X86
 #define ATOM_DISPATCH(kernel, ...)                                        \
   switch (::atom::isa()) {                                                \
     case ::atom::Isa::avx512: return ::atom::avx512::kernel(__VA_ARGS__); \

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../backend/gemm.hpp"
+#include "../backend/reduce.hpp"
 #include "activation.hpp"
 
 namespace atom::ops {
@@ -42,8 +43,8 @@ template <class T, class D> Tensor<T, D> linear(const Tensor<T, D>& x, const Ten
   if (added.defined()) epilogue.residual = rows_of(added, out);
   GemmInput<T> turned = rows_of(w, in);
   turned.transposed = true;
-  gemm(device, {.m = rows, .n = out, .k = in}, rows_of(input, in), turned, {.data = y.mutable_data(), .ld = out}, false,
-       epilogue);
+  gemm(device, {.m = rows, .n = out, .k = in}, rows_of(input, in), turned,
+       GemmOutput<T>{.data = y.mutable_data(), .ld = out}, false, epilogue);
 
   return record<"linear">(
       y,
@@ -53,13 +54,13 @@ template <class T, class D> Tensor<T, D> linear(const Tensor<T, D>& x, const Ten
         });
         const auto dx = [=](Into<T, D> into) {
           gemm(device, {.m = rows, .n = in, .k = out}, rows_of(dz, out), rows_of(*w, in),
-               {.data = into.buffer.mutable_data(), .ld = in}, into.accumulate);
+               GemmOutput<T>{.data = into.buffer.mutable_data(), .ld = in}, into.accumulate);
         };
         const auto dw = [=](Into<T, D> into) {
           GemmInput<T> columns = rows_of(dz, out);
           columns.transposed = true;
           gemm(device, {.m = out, .n = in, .k = rows}, columns, rows_of(*x, in),
-               {.data = into.buffer.mutable_data(), .ld = in}, into.accumulate);
+               GemmOutput<T>{.data = into.buffer.mutable_data(), .ld = in}, into.accumulate);
         };
         const auto dbias = [=](Into<T, D> into) {
           sum_rows(device, rows, out, dz.data(), into.buffer.mutable_data(), into.accumulate);

@@ -22,18 +22,17 @@ Buffer<T, D> map(F f, const Buffer<T, D>& first, const Buffer<Ts, D>&... rest) {
   return result;
 }
 
-template <class F> struct AddTo {
-  F f;
-  template <class S, class... Rest> ATOM_HD S operator()(S sum, Rest... rest) const { return sum + f(rest...); }
-};
-
-// Writes or adds f(inputs[i]...) where a rule is asked to.
+// Writes or adds f(inputs[i]...) where a rule is asked to. Adding goes through a buffer: a kernel of its own for the
+// sum would double what every operation costs to compile, for the rare tensor with several consumers.
 template <class F, class T, class D, class... Ts> void map_into(Into<T, D> into, F f, const Buffer<Ts, D>&... inputs) {
   const auto& place = into.buffer;
-  if (into.accumulate)
-    pointwise(place.device(), place.mutable_view(), AddTo<F>{f}, place.view(), inputs.view()...);
-  else
+  if (into.accumulate) {
+    Buffer<T, D> term(place.device(), place.shape());
+    pointwise(place.device(), term.mutable_view(), f, inputs.view()...);
+    pointwise(place.device(), place.mutable_view(), atom::detail::Add{}, place.view(), std::as_const(term).view());
+  } else {
     pointwise(place.device(), place.mutable_view(), f, inputs.view()...);
+  }
 }
 
 // A gradient of one input that f(saved..., dy) gives element by element.

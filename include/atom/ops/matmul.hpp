@@ -78,7 +78,7 @@ template <class T, class D> Buffer<T, D> product(const Buffer<T, D>& a, const Bu
   const Operand<T, D> left(a, lead), right(b, lead);
   const Index m = a.dim(-2), n = b.dim(-1);
   gemm(a.device(), {.m = m, .n = n, .k = a.dim(-1), .batch = element_count(lead)}, left.input, right.input,
-       {.data = c.mutable_data(), .ld = n, .batch_stride = m * n});
+       GemmOutput<T>{.data = c.mutable_data(), .ld = n, .batch_stride = m * n});
   return c;
 }
 

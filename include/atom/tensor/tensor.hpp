@@ -3,6 +3,7 @@
 // A Buffer becomes a Tensor by `record` (autograd/record.hpp), which states its backward rule, or by `constant`.
 #pragma once
 
+#include "../core/random.hpp"
 #include "node.hpp"
 
 #include <vector>
@@ -10,6 +11,21 @@
 namespace atom {
 
 template <class T, class D> class Tensor;
+
+namespace detail {
+template <class T> struct NormalNumbers {
+  RandomKey key;
+  T stddev;
+  template <class S> ATOM_HD S operator()(Elements<S> at) const { return S(stddev) * normal(key, at); }
+};
+template <class T> struct UniformNumbers {
+  RandomKey key;
+  T low, width;
+  template <class S> ATOM_HD S operator()(Elements<S> at) const {
+    return math::fma(S(width), uniform(key, at), S(low));
+  }
+};
+}  // namespace detail
 
 // A tensor without a gradient rule: for data, and for results that are not differentiated.
 template <class T, class D> Tensor<T, D> constant(Buffer<T, D> value);
@@ -49,6 +65,19 @@ template <class T, class D = Device> class Tensor {
   }
   static Tensor from(const std::vector<T>& values, const Shape& shape, D device = {}) {
     return from(std::span<const T>(values), shape, device);
+  }
+
+  // Standard normal times stddev, uniform in [low, high): element i is number i of the key's stream.
+  static Tensor normal(RandomKey key, const Shape& shape, T stddev, D device = {}) requires is_differentiable_v<T> {
+    Buffer<T, D> value(device, shape);
+    pointwise_indexed(device, value.mutable_view(), detail::NormalNumbers<T>{key, stddev});
+    return Tensor(std::move(value), {});
+  }
+  static Tensor uniform(RandomKey key, const Shape& shape, T low = 0, T high = 1,
+                        D device = {}) requires is_differentiable_v<T> {
+    Buffer<T, D> value(device, shape);
+    pointwise_indexed(device, value.mutable_view(), detail::UniformNumbers<T>{key, low, high - low});
+    return Tensor(std::move(value), {});
   }
 
   // ---- what it is -----------------------------------------------------------------------------------------------

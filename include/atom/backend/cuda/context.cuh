@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// Cuda: the tag of an NVIDIA GPU, and what the process holds for each one: a stream and a cuBLAS handle.
+#pragma once
+
+#include "../../core/error.hpp"
+#include "grid.hpp"
+
+#include <cublas_v2.h>
+#include <cuda_runtime.h>
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace atom {
+
+// Error `[cuda] ...` unless the call succeeded.
+inline void check_cuda(cudaError_t status, const char* what) {
+  check(status == cudaSuccess, "cuda", what, ": ", static_cast<const char*>(cudaGetErrorString(status)));
+}
+inline void check_cublas(cublasStatus_t status, const char* what) {
+  check(status == CUBLAS_STATUS_SUCCESS, "cuda", what, ": ", static_cast<const char*>(cublasGetStatusString(status)));
+}
+
+// GPUs that can be used: 0 without a driver.
+inline int cuda_device_count() {
+  int count = 0;
+  if (cudaGetDeviceCount(&count) != cudaSuccess) {
+    static_cast<void>(cudaGetLastError());  // the error is sticky otherwise
+    return 0;
+  }
+  return count;
+}
+
+struct CudaContext;
+
+struct Cuda {
+  static constexpr const char* name = "cuda";
+  static constexpr bool is_grid = true;
+  int ordinal = 0;
+
+  CudaContext& context() const;
+  friend bool operator==(Cuda, Cuda) = default;
+};
+
+// What a kernel found wrong with an id, reported at the next synchronisation.
+struct CudaFault {
+  std::int32_t found;
+  std::int32_t limit;
+  std::int32_t set;
+};
+
+struct CudaContext {
+  explicit CudaContext(int device) : ordinal(device) {
+    check(device >= 0 && device < cuda_device_count(), "cuda", "no such GPU: found ", cuda_device_count(), ", wanted number ", device);
+    activate();
+    check_cuda(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cannot create a stream");
+    check_cublas(cublasCreate(&blas), "cannot start cuBLAS");
+    check_cublas(cublasSetStream(blas, stream), "cannot set the stream");
+    check_cublas(cublasSetMathMode(blas, CUBLAS_PEDANTIC_MATH), "cannot set the math mode");
+    check_cuda(cudaMallocManaged(reinterpret_cast<void**>(&fault), sizeof(CudaFault)), "cannot allocate");
+    *fault = {};
+  }
+  CudaContext(const CudaContext&) = delete;
+  CudaContext& operator=(const CudaContext&) = delete;
+  ~CudaContext() {
+    cublasDestroy(blas);
+    cudaStreamDestroy(stream);
+    cudaFree(fault);
+  }
+
+  void activate() const { check_cuda(cudaSetDevice(ordinal), "cannot use the GPU"); }
+  // Waits for all work. Errors: what a kernel found wrong; a failed kernel.
+  void synchronise() {
+    check_cuda(cudaStreamSynchronize(stream), "a kernel failed");
+    if (fault->set == 0) return;
+    const CudaFault found = *fault;
+    *fault = {};
+    fail("cuda", "id out of range: found ", found.found, ", expected 0..", found.limit - 1);
+  }
+
+  int ordinal;
+  cudaStream_t stream = nullptr;
+  cublasHandle_t blas = nullptr;
+  CudaFault* fault = nullptr;
+};
+
+inline CudaContext& Cuda::context() const {
+  static std::mutex mutex;
+  static std::vector<std::unique_ptr<CudaContext>> contexts;
+  const std::lock_guard lock(mutex);
+  const auto slot = static_cast<std::size_t>(ordinal);
+  if (contexts.size() <= slot) contexts.resize(slot + 1);
+  if (!contexts[slot]) contexts[slot] = std::make_unique<CudaContext>(ordinal);
+  return *contexts[slot];
+}
+
+}  // namespace atom

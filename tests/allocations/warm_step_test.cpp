@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// A program of its own: it replaces malloc and operator new to count their calls, by any thread.
+#include "catch.hpp"
+
+#include <atom/atom.hpp>
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define COUNTS_ALLOCATIONS 0  // the sanitizers bring their own malloc
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define COUNTS_ALLOCATIONS 0
+#endif
+#endif
+#if !defined(COUNTS_ALLOCATIONS)
+#define COUNTS_ALLOCATIONS 1
+#endif
+
+namespace {
+std::atomic<long> calls = 0;
+std::atomic<bool> counting = false;
+void count() {
+  if (counting.load(std::memory_order_relaxed)) calls.fetch_add(1, std::memory_order_relaxed);
+}
+}  // namespace
+
+#if COUNTS_ALLOCATIONS
+extern "C" {
+void* __libc_malloc(std::size_t);
+void* __libc_calloc(std::size_t, std::size_t);
+void* __libc_realloc(void*, std::size_t);
+void* malloc(std::size_t bytes) {
+  count();
+  return __libc_malloc(bytes);
+}
+void* calloc(std::size_t n, std::size_t bytes) {
+  count();
+  return __libc_calloc(n, bytes);
+}
+void* realloc(void* memory, std::size_t bytes) {
+  count();
+  return __libc_realloc(memory, bytes);
+}
+}
+#endif
+
+using namespace atom;
+
+namespace {
+
+models::TransformerConfig small(bool gpt2) {
+  auto c =
+      gpt2 ? models::TransformerConfig::gpt2(61, 2, 4, 32, 32) : models::TransformerConfig::llama(61, 2, 4, 32, 32);
+  c.dropout = gpt2 ? 0.1 : 0;
+  return c;
+}
+
+long count_calls(auto&& f) {
+  calls = 0;
+  counting = true;
+  f();
+  counting = false;
+  return calls;
+}
+
+}  // namespace
+
+TEST_CASE("the counter sees malloc and operator new", "[allocations]") {
+  if (!COUNTS_ALLOCATIONS) return;
+  CHECK(count_calls([] { std::free(std::malloc(10)); }) > 0);
+  CHECK(count_calls([] { delete new int(3); }) > 0);
+}
+
+TEST_CASE("a warm training step allocates nothing", "[allocations]") {
+  for (const bool gpt2 : {true, false}) {
+    const Rng rng(1);
+    auto model = models::Transformer<float>(small(gpt2), rng);
+    auto optim = optim::AdamW(model, {});
+    const auto x = Tensor<TokenId>::full({3, 16}, 5), y = Tensor<TokenId>::full({3, 16}, 7);
+    double sum = 0;
+    const auto step = [&](std::uint64_t i) {
+      const auto loss = model.loss(x, y, {.mode = nn::training(rng.key("dropout", i))});
+      backward(loss);
+      sum += optim.step().norm + static_cast<double>(loss.item());
+    };
+    for (std::uint64_t i = 0; i < 3; ++i) step(i);
+    const long found = count_calls([&] {
+      for (std::uint64_t i = 3; i < 10; ++i) step(i);
+    });
+    CHECK(found == 0);
+    CHECK(std::isfinite(sum));
+  }
+}
+
+TEST_CASE("a warm decoding step allocates nothing", "[allocations]") {
+  const auto model = models::Transformer<float>(small(false), Rng(1));
+  long before = 0, during = -1;
+  Index drawn = 0;
+  sample::GenerateOptions options{.tokens = 20, .seed = 3};
+  options.on_token = [&](TokenId) {
+    ++drawn;
+    if (drawn == 3) {
+      calls = 0;
+      counting = true;
+      before = calls;
+    }
+    if (drawn == 10) {
+      counting = false;
+      during = calls - before;
+    }
+    return true;
+  };
+  sample::generate(model, {1, 2, 3}, options);
+  CHECK(drawn == 20);
+  CHECK(during == 0);
+}

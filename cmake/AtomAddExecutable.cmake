@@ -11,8 +11,8 @@ if(ATOM_CUDA AND NOT TARGET atom::cuda)
   find_package(CUDAToolkit REQUIRED)
   add_library(atom::cuda INTERFACE IMPORTED GLOBAL)
   target_link_libraries(atom::cuda INTERFACE atom::atom CUDA::cudart CUDA::cublas)
-  # fmt 9 does not compile under nvcc's consteval; Eigen's own CUDA support only warns.
-  target_compile_definitions(atom::cuda INTERFACE ATOM_CUDA=1 FMT_USE_CONSTEXPR=1 EIGEN_NO_CUDA)
+  # fmt 9 does not compile under nvcc's consteval.
+  target_compile_definitions(atom::cuda INTERFACE ATOM_CUDA=1 FMT_USE_CONSTEXPR=1)
   # The standard by hand: CMake 3.25 does not know nvcc's C++20.
   target_compile_options(atom::cuda INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20 --expt-relaxed-constexpr>)
 endif()

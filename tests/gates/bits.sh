@@ -26,7 +26,7 @@ done >"$scratch/builds"
 cat >"$scratch/build" <<'BUILD'
 set -eu
 name=$(echo "$*" | sed 's|/.*/||; s/[^A-Za-z0-9+]/_/g')
-"$@" -std=c++20 -I"$root/include" -isystem /usr/include/eigen3 -c -o "$scratch/$name.o"
+"$@" -std=c++20 -I"$root/include" -c -o "$scratch/$name.o"
 "$1" "$scratch/$name.o" -pthread -o "$scratch/$name.program"
 echo "built: $*"
 BUILD

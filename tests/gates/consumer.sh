@@ -10,7 +10,7 @@ flags="-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror"
 
 if [ "$kind" = plain ]; then
   # shellcheck disable=SC2086
-  "$compiler" -std=c++20 $flags -I"$root/include" -isystem /usr/include/eigen3 \
+  "$compiler" -std=c++20 $flags -I"$root/include" \
     "$root/tests/consumer/main.cpp" "$root/tests/consumer/other.cpp" -lfmt -pthread -o "$scratch/consumer"
 else
   cmake --install "$build" --prefix "$scratch/prefix" >"$scratch/log"

@@ -5,15 +5,21 @@
 #pragma once
 
 #include <atom/ops/activation.hpp>
+#include <atom/ops/attention.hpp>
 #include <atom/ops/cross_entropy.hpp>
 #include <atom/ops/dropout.hpp>
 #include <atom/ops/elementwise.hpp>
 #include <atom/ops/embedding.hpp>
+#include <atom/ops/linear.hpp>
 #include <atom/ops/linear_cross_entropy.hpp>
+#include <atom/ops/matmul.hpp>
 #include <atom/ops/norm.hpp>
+#include <atom/ops/reduce.hpp>
 #include <atom/ops/rope.hpp>
 #include <atom/ops/shape.hpp>
 #include <atom/ops/softmax.hpp>
+#include <atom/policy/causal.hpp>
+#include <atom/policy/sliding_window.hpp>
 
 namespace test {
 
@@ -90,6 +96,39 @@ inline const std::vector<Shapes> any_head = {{{2}, {3, 2}},       {{1, 1}, {1, 1
                                              {{2, 0, 3}, {4, 3}}, {{3, 5}, {1, 5}},    {{2, 17}, {3, 17}},
                                              {{2, 3}, {33, 3}},   {{5, 2}, {17, 2}},   {{1, 2, 1, 2}, {4, 2}}};
 
+inline const std::vector<Shapes> any_product = {{{1, 1}, {1, 1}},       {{2, 3}, {3, 4}},
+                                                {{0, 3}, {3, 2}},       {{2, 0}, {0, 3}},
+                                                {{5, 1}, {1, 2}},       {{7, 17}, {17, 3}},
+                                                {{2, 3, 4}, {4, 2}},    {{2, 3, 4}, {2, 4, 5}},
+                                                {{3, 4}, {2, 4, 2}},    {{2, 1, 3, 2}, {4, 2, 3}},
+                                                {{1, 2, 3}, {5, 3, 1}}, {{9, 2}, {2, 18}},
+                                                {{0, 2, 3}, {0, 3, 2}}, {{2, 2, 2, 3}, {2, 2, 3, 2}}};
+// x (..., in), weight (out, in), bias (out), residual (..., out), and the first two or three of them.
+inline std::vector<Shapes> linear_calls(std::size_t inputs) {
+  std::vector<Shapes> calls = {{{1}, {1, 1}, {1}, {1}},
+                               {{3}, {2, 3}, {2}, {2}},
+                               {{0, 3}, {2, 3}, {2}, {0, 2}},
+                               {{2, 0}, {3, 0}, {3}, {2, 3}},
+                               {{2, 3}, {0, 3}, {0}, {2, 0}},
+                               {{4, 1}, {5, 1}, {5}, {4, 5}},
+                               {{2, 3, 4}, {5, 4}, {5}, {2, 3, 5}},
+                               {{7, 17}, {3, 17}, {3}, {7, 3}},
+                               {{2, 3}, {18, 3}, {18}, {2, 18}},
+                               {{2, 2, 1, 3}, {1, 3}, {1}, {2, 2, 1, 1}},
+                               {{9, 2}, {3, 2}, {3}, {9, 3}},
+                               {{1, 6}, {7, 6}, {7}, {1, 7}}};
+  for (auto& call : calls) call.resize(inputs);
+  return calls;
+}
+// q (b, t, h, d), k (b, s, kv-heads, d), v (b, s, kv-heads, e)
+inline const std::vector<Shapes> any_attention = {
+    {{1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 1, 1}}, {{1, 3, 1, 2}, {1, 3, 1, 2}, {1, 3, 1, 2}},
+    {{2, 4, 2, 3}, {2, 4, 2, 3}, {2, 4, 2, 3}}, {{1, 5, 4, 2}, {1, 5, 2, 2}, {1, 5, 2, 2}},
+    {{1, 4, 3, 2}, {1, 4, 1, 2}, {1, 4, 1, 2}}, {{0, 3, 2, 2}, {0, 3, 2, 2}, {0, 3, 2, 2}},
+    {{1, 0, 2, 2}, {1, 0, 2, 2}, {1, 0, 2, 2}}, {{1, 2, 1, 17}, {1, 2, 1, 17}, {1, 2, 1, 17}},
+    {{1, 4, 1, 2}, {1, 6, 1, 2}, {1, 6, 1, 2}}, {{2, 3, 2, 2}, {2, 3, 1, 2}, {2, 3, 1, 5}},
+    {{1, 9, 1, 1}, {1, 9, 1, 1}, {1, 9, 1, 1}}, {{3, 1, 2, 4}, {3, 1, 2, 4}, {3, 1, 2, 4}}};
+
 // Ids in 0..limit-1, one in four of them -100 if asked.
 template <class D> Tensor<TokenId, D> some_ids(const Shape& shape, Index limit, D device, bool ignore = false) {
   std::vector<TokenId> ids;
@@ -164,6 +203,25 @@ template <class T, class D> std::vector<OpCase<T, D>> op_cases() {
        [](In in) {
          return ops::linear_cross_entropy(in[0], in[1], some_targets(in[0], in[1].dim(0)), {.normaliser = 3});
        }},
+
+      // ---- products and attention
+      {"matmul", any_product, [](In in) { return ops::matmul(in[0], in[1]); }},
+      {"linear", linear_calls(2), [](In in) { return ops::linear(in[0], in[1], {}); }},
+      {"linear", linear_calls(3),
+       [](In in) { return ops::linear(in[0], in[1], in[2], {.activation = Activation::gelu_tanh}); }},
+      {"linear", linear_calls(4),
+       [](In in) { return ops::linear(in[0], in[1], in[2], {.activation = Activation::silu, .residual = in[3]}); }},
+      {"attention", any_attention, [](In in) { return ops::attention(in[0], in[1], in[2], Causal{}); }},
+      {"attention", any_attention,
+       [](In in) { return ops::attention(in[0], in[1], in[2], SlidingWindow{3}, {.scale = 0.7}); }},
+
+      // ---- reductions
+      {"sum", any_shape, [](In in) { return ops::sum(in[0]); }},
+      {"sum", any_row, [](In in) { return ops::sum(in[0], 0); }},
+      {"sum", any_row, [](In in) { return ops::sum(in[0], -1); }},
+      {"max",
+       unary({{1}, {7}, {16}, {17}, {2, 3}, {0, 3}, {1, 1, 5}, {2, 1, 3}, {3, 33}, {2, 3, 2, 2}, {5, 1}, {20, 3}}),
+       [](In in) { return ops::max(in[0]); }},
 
       // ---- shapes
       {"reshape", any_shape, [](In in) { return ops::reshape(in[0], {in[0].size()}); }},

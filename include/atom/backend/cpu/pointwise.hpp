@@ -31,6 +31,27 @@ template <class To, class From> ATOM_ALWAYS_INLINE To converted(From value) {
     return To(static_cast<float>(value));
 }
 
+// One input of a run, sixteen elements at a time; what does not lie side by side is brought together first.
+template <class T> struct Operand {
+  const T* base;
+  const T* run = nullptr;
+  Index step = 0;
+  T part[16] = {};
+
+  ATOM_ALWAYS_INLINE void start_run(Index offset, Index stride) {
+    run = base + offset;
+    step = stride;
+    if (step == 0)
+      for (T& value : part) value = *run;
+  }
+  ATOM_ALWAYS_INLINE const T* block(Index i, Index count) {
+    if (step == 1 && count == 16) return run + i;
+    if (step != 0)
+      for (Index j = 0; j < count; ++j) part[j] = run[(i + j) * step];
+    return part;
+  }
+};
+
 inline constexpr Index pointwise_chunk = 16384;  // elements; less than this runs on the caller's thread
 
 // f(begin, end) for chunks of 0..n-1.
@@ -62,13 +83,9 @@ template <class F, class T, class... Ts> void pointwise_indexed(Cpu device, View
   const Strides* const strides[] = {&out.strides, &in.strides...};
   const detail::Walk<1 + sizeof...(Ts)> walk(out.shape, strides);
   const auto inputs = std::index_sequence_for<Ts...>();
-  const bool dense = walk.dense();
   detail::for_element_chunks(device, out.size(), [&](Index begin, Index end) {
     if constexpr ((detail::has_lanes<T> && ... && detail::has_lanes<Ts>)) {
-      if (dense) {
-        ATOM_DISPATCH(pointwise_dense, f, begin, end, out.data, in.data...);
-      }
-      ATOM_DISPATCH(pointwise_strided, f, walk, begin, end, inputs, out.data, in.data...);
+      ATOM_DISPATCH(pointwise_range, f, walk, begin, end, inputs, out.data, detail::Operand<Ts>{in.data}...);
     } else {
       detail::pointwise_scalars(f, walk, begin, end, inputs, out.data, in.data...);
     }

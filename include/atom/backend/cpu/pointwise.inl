@@ -1,38 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// Element-wise work on a range of elements (contract: backend/pointwise.hpp).
-
-// p[0], p[stride], ... ; the lanes from `count` on have no meaning.
-template <class T> ATOM_ALWAYS_INLINE Lanes<T> load_strided(const T* p, Index stride, Index count) {
-  if (stride == 1) return Lanes<T>::load(p, count);
-  if (stride == 0) return Lanes<T>(*p);
-  T part[16] = {};
-  for (Index i = 0; i < (count < 16 ? count : 16); ++i) part[i] = p[i * stride];
-  return Lanes<T>::load(part);
-}
-
-template <class T> ATOM_ALWAYS_INLINE void store_strided(Lanes<T> value, T* p, Index stride, Index count) {
-  if (stride == 1) return value.store(p, count);
-  T part[16];
-  value.store(part);
-  for (Index i = 0; i < (count < 16 ? count : 16); ++i) p[i * stride] = part[i];
-}
-
-template <class F, class T, class... Ts>
-ATOM_KERNEL void pointwise_dense(F f, Index begin, Index end, T* out, const Ts*... in) {
-  Index i = begin;
-  for (; i + 16 <= end; i += 16) f(Elements<Lanes<T>>{i}, Lanes<Ts>::load(in + i)...).store(out + i);
-  if (i < end) f(Elements<Lanes<T>>{i}, Lanes<Ts>::load(in + i, end - i)...).store(out + i, end - i);
-}
+// Element-wise work on a range of elements (contract: backend/pointwise.hpp). One call of f in the text, for every
+// stride and tail: each functor is compiled once per instruction set, and there are many functors.
 
 template <class F, std::size_t... I, class T, class... Ts>
-ATOM_KERNEL void pointwise_strided(F f, const detail::Walk<1 + sizeof...(Ts)>& walk, Index begin, Index end,
-                                   std::index_sequence<I...>, T* out, const Ts*... in) {
+ATOM_KERNEL void pointwise_range(F f, const detail::Walk<1 + sizeof...(Ts)>& walk, Index begin, Index end,
+                                 std::index_sequence<I...>, T* out, detail::Operand<Ts>... in) {
+  T part[16];
   for (detail::Runs<1 + sizeof...(Ts)> run(walk, begin, end); run.length > 0; run.next()) {
+    const Index step = run.step(0);
+    (in.start_run(run.offset[I + 1], run.step(I + 1)), ...);
     for (Index i = 0; i < run.length; i += 16) {
-      const Index count = run.length - i;
-      store_strided<T>(f(Elements<Lanes<T>>{run.first + i},
-                         load_strided<Ts>(in + run.offset[I + 1] + i * run.step(I + 1), run.step(I + 1), count)...),
-                       out + run.offset[0] + i * run.step(0), run.step(0), count);
+      const Index count = run.length - i < 16 ? run.length - i : 16;
+      const bool direct = count == 16 && step == 1;
+      T* const to = out + run.offset[0] + i * step;
+      f(Elements<Lanes<T>>{run.first + i}, Lanes<Ts>::load(in.block(i, count))...).store(direct ? to : part);
+      if (!direct)
+        for (Index j = 0; j < count; ++j) to[j * step] = part[j];
     }
   }
 }

@@ -28,13 +28,6 @@ template <int count> struct Walk {
       for (int i = 0; i < count; ++i) stride[i][0] = 1;
     }
   }
-
-  // Whether every view lies dense in row-major order.
-  bool dense() const {
-    bool all = rank == 1;
-    for (int i = 0; i < count; ++i) all = all && stride[i][0] == 1;
-    return all;
-  }
 };
 
 // The runs of elements begin..end-1 of a walk: for (Runs run(walk, begin, end); run.length > 0; run.next()).

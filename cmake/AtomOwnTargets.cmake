@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+# What our own programs and tests have in common, and no one else's.
+
+# Warnings are errors.
+set(warnings -Wall -Wextra -Wshadow -Wconversion -Werror)
+add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:${warnings};-Wpedantic>")
+list(JOIN warnings "," warnings)  # without -Wpedantic: what nvcc hands to the host compiler is not pedantic
+add_compile_options("$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=${warnings};--Werror=all-warnings>")
+
+# atom_add_test(NAME PROGRAM ARG...). A test that needs a GPU where there is none is skipped: it never passes.
+function(atom_add_test name)
+  add_test(NAME ${name} COMMAND ${ARGN})
+  set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+  if(ATOM_CUDA)
+    set_tests_properties(${name} PROPERTIES SKIP_REGULAR_EXPRESSION "no such GPU: found 0")
+  endif()
+endfunction()

@@ -98,6 +98,9 @@ template <class T> struct Mask {
   typedef detail::BitsOf<T> Raw __attribute__((vector_size(ATOM_LANE_BYTES), aligned(16)));
   Raw r[registers];
 
+  // What masks are combined as: with elements of another size, or g++ takes comparisons apart lane by lane for avx512.
+  typedef short Shorts __attribute__((vector_size(ATOM_LANE_BYTES), aligned(16)));
+
   Mask() = default;  // no value
   // All lanes the same.
   template <std::same_as<bool> B> ATOM_ALWAYS_INLINE Mask(B holds) {
@@ -108,15 +111,17 @@ template <class T> struct Mask {
   static ATOM_ALWAYS_INLINE Mask first(Index count);
 
   friend ATOM_ALWAYS_INLINE Mask operator&(Mask a, Mask b) {
-    ATOM_UNROLL for (int i = 0; i < registers; ++i) a.r[i] &= b.r[i];
+    ATOM_UNROLL for (int i = 0; i < registers; ++i) a.r[i] =
+        reinterpret_cast<Raw>(reinterpret_cast<Shorts>(a.r[i]) & reinterpret_cast<Shorts>(b.r[i]));
     return a;
   }
   friend ATOM_ALWAYS_INLINE Mask operator|(Mask a, Mask b) {
-    ATOM_UNROLL for (int i = 0; i < registers; ++i) a.r[i] |= b.r[i];
+    ATOM_UNROLL for (int i = 0; i < registers; ++i) a.r[i] =
+        reinterpret_cast<Raw>(reinterpret_cast<Shorts>(a.r[i]) | reinterpret_cast<Shorts>(b.r[i]));
     return a;
   }
   friend ATOM_ALWAYS_INLINE Mask operator!(Mask a) {
-    ATOM_UNROLL for (int i = 0; i < registers; ++i) a.r[i] = ~a.r[i];
+    ATOM_UNROLL for (int i = 0; i < registers; ++i) a.r[i] = reinterpret_cast<Raw>(~reinterpret_cast<Shorts>(a.r[i]));
     return a;
   }
   // Whether it holds in any lane, in all.

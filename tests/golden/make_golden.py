@@ -56,7 +56,7 @@ class Model:
         self.weights = {}
         d, f = WIDTH // HEADS, 40 if llama else 48
 
-        def add(name, *shape, mean=0.0, std=0.15):
+        def add(name, *shape, mean=0.0, std=0.1):
             # bfloat16-exact, so that the file is small and every compute type starts from the same numbers
             value = (mean + std * torch.randn(*shape, generator=generator, dtype=torch.float64)).to(torch.bfloat16)
             self.weights[name] = value.to(torch.float64).requires_grad_()
@@ -71,7 +71,7 @@ class Model:
             if not llama:
                 add(name + ".bias", WIDTH, std=0.05)
 
-        add("embedding.weight", VOCAB, WIDTH, std=0.3)
+        add("embedding.weight", VOCAB, WIDTH, std=0.2)
         if not llama:
             add("positions.weight", CONTEXT, WIDTH, std=0.1)
         for i in range(LAYERS):

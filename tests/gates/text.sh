@@ -16,22 +16,25 @@ none() {
   fi
 }
 
-each() { find include examples tests -name '*.hpp' -o -name '*.inl' -o -name '*.cuh' -o -name '*.cpp'; }
+find CMakeLists.txt cmake examples include tests -name '*.[hc]pp' -o -name '*.inl' -o -name '*.cuh' -o -name '*.cmake' \
+  -o -name CMakeLists.txt -o -name '*.sh' | sort | xargs awk '
+  function complain(text) { print file ": " text; wrong = 1 }
+  function finish() {
+    if (!licence) complain("no SPDX line at its head")
+    if (file ~ /^include\// && lines > 300) complain(lines " lines, more than 300")
+    # each_isa.hpp is read once for each kernel text, by design.
+    if (file ~ /^include\/.*(hpp|cuh)$/ && file !~ /\/each_isa[.]hpp$/ && !once) complain("no #pragma once")
+  }
+  FNR == 1 { if (NR > 1) finish(); file = FILENAME; licence = once = 0 }
+  FNR <= 2 && /SPDX-License-Identifier: Apache-2[.]0/ { licence = 1 }
+  /^#pragma once$/ { once = 1 }
+  { lines = FNR }
+  END { finish(); exit wrong }' || wrong=1
 
-for file in $(each; find CMakeLists.txt cmake tests examples -name CMakeLists.txt -o -name '*.cmake' -o -name '*.sh'); do
-  sed -n 1,2p "$file" | grep -q 'SPDX-License-Identifier: Apache-2.0' || { echo "$file: no SPDX line at its head"; wrong=1; }
-done
-for file in $(find include -name "*.hpp" ! -name each_isa.hpp -o -name "*.cuh"); do
-  grep -q '^#pragma once$' "$file" || { echo "$file: no #pragma once"; wrong=1; }
-done
-for file in $(find include -type f); do
-  lines=$(wc -l <"$file")
-  [ "$lines" -le 300 ] || { echo "$file: $lines lines, more than 300"; wrong=1; }
-done
-
-none "nothing is downloaded: no addresses in build files" 'https?:|FetchContent|ExternalProject|DOWNLOAD' \
+none "nothing is downloaded: no addresses in build files" 'https?:|FetchContent_|ExternalProject|DOWNLOAD' \
   CMakeLists.txt CMakePresets.json cmake tests examples '(' -name '*.cmake' -o -name CMakeLists.txt -o -name '*.json' ')'
-none "a path of one machine" '(^|[^A-Za-z0-9_.}/])/(home|root|work|mnt)/' CMakeLists.txt CMakePresets.json README.md cmake include examples tests ! -name text.sh
+none "a path of one machine" '(^|[^A-Za-z0-9_.}/])/(home|root|work|mnt)/' \
+  CMakeLists.txt CMakePresets.json cmake include examples tests ! -name text.sh
 none "unfinished" '(TODO|FIXME)' cmake include examples tests ! -name text.sh
 none "changes the whole translation unit: use the function attribute" 'pragma GCC (target|optimize)' include
 none "the instruction set is chosen at run time" 'march=|mavx' CMakeLists.txt CMakePresets.json cmake examples

@@ -103,7 +103,7 @@ template <class T> struct Case {
 
 // The definition, element by element, with all weights of a row in memory.
 template <class T, class P> Case<double> plain(const Case<T>& from, const P& policy) {
-  const auto [b, t, s, h, k, d, e] = from.x;
+  const Index b = from.x.b, t = from.x.t, s = from.x.s, h = from.x.h, k = from.x.k, d = from.x.d, e = from.x.e;
   Case<double> to(from.x);
   to.q.assign(from.q.begin(), from.q.end());
   to.k.assign(from.k.begin(), from.k.end());
@@ -134,11 +134,11 @@ template <class T, class P> Case<double> plain(const Case<T>& from, const P& pol
           greatest = std::max(greatest, weight.back());
         }
         for (double& w : weight) total += w = std::exp(w - greatest);
+        for (double& w : weight) w /= total;
         to.lse[std::size_t((batch * h + head) * t + i)] = greatest + std::log(total);
         double* out = &to.out[std::size_t(row * e)];
         for (std::size_t j = 0; j < keys.size(); ++j)
-          for (Index c = 0; c < e; ++c)
-            out[c] += (weight[j] /= j < keys.size() && c == 0 ? total : 1) * to.v[std::size_t(at_key(keys[j]) * e + c)];
+          for (Index c = 0; c < e; ++c) out[c] += weight[j] * to.v[std::size_t(at_key(keys[j]) * e + c)];
         const double* dout = &to.dout[std::size_t(row * e)];
         const double delta = dot(out, dout, e);
         for (std::size_t j = 0; j < keys.size(); ++j) {

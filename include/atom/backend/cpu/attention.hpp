@@ -36,8 +36,9 @@ template <class T> struct AttentionProduct {
 // Some query rows against columns from..to-1 of the key block that starts at `block`. Rows go through heads
 // first_head..end_head-1 of a query before they go on to the next.
 template <class T> struct AttentionScores {
-  T* scores;            // (rows, key_block): scale * q.k, becomes what softmax sees
+  T* scores;            // (rows, key_block): q.k, becomes what softmax sees
   T* slopes = nullptr;  // (rows, key_block), where wanted
+  T scale;
   Index rows, from, to;
   std::int32_t block;
   KeyRange present;
@@ -51,6 +52,15 @@ template <class T> struct AttentionScorer {
   void (*scores)(const void* policy, const AttentionScores<T>&);
   bool has_slope;
 };
+
+// Rows of `width` elements, `row` apart.
+template <class T> void clear_rows(T* to, Index row, Index rows, Index width) {
+  for (Index r = 0; r < rows; ++r) std::memset(to + r * row, 0, static_cast<std::size_t>(width) * sizeof(T));
+}
+template <class T> void copy_rows(const T* from, Index from_row, Index rows, Index width, T* to, Index to_row) {
+  for (Index r = 0; r < rows; ++r)
+    std::memcpy(to + r * to_row, from + r * from_row, static_cast<std::size_t>(width) * sizeof(T));
+}
 
 // The keys that any of these queries sees: first > last where there are none.
 template <class P>
@@ -118,7 +128,7 @@ template <class T> struct AttentionForwardScratch {
 template <class T> struct AttentionBackwardScratch {
   AttentionArray<T> keys, values;      // (d, key_block), (e, key_block)
   AttentionArray<T> weights, dscores;  // (key_block queries, key_block)
-  AttentionArray<T> slopes, q;         // (attention_tile, key_block), (key_block queries, d)
+  AttentionArray<T> slopes;            // (attention_tile, key_block)
   AttentionArray<T> deltas;            // (group, t): sum(dout out)
 
   AttentionBackwardScratch(Cpu device, Index rows, Index d, Index e)
@@ -127,7 +137,7 @@ template <class T> struct AttentionBackwardScratch {
         weights(device, key_block * key_block),
         dscores(device, key_block * key_block),
         slopes(device, attention_tile * key_block),
-        q(device, key_block * d),
+
         deltas(device, rows) {}
 };
 

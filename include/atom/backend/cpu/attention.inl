@@ -19,9 +19,9 @@ template <class T> ATOM_KERNEL void attention_forward_rows(const AttentionForwar
   };
 
   const Index count = end - begin;
-  for (Index r = 0; r < count; ++r) attention_scale(place(a.q, r), 0, a.scale, 1, d, scratch.q + r * d);
-  attention_clear<T>(scratch.sums, count, wide, wide);
-  attention_clear<T>(scratch.totals, count, 16, 16);
+  for (Index r = 0; r < count; ++r) detail::copy_rows<T>(place(a.q, r), 0, 1, d, scratch.q + r * d, 0);
+  detail::clear_rows<T>(scratch.sums, 0, 1, count * wide);
+  detail::clear_rows<T>(scratch.totals, 0, 1, count * 16);
   std::fill_n(static_cast<T*>(scratch.greatest), count, -infinity);
 
   const KeyRange span = scorer.span(scorer.policy, position(0), position(count - 1), row.present);
@@ -45,6 +45,7 @@ template <class T> ATOM_KERNEL void attention_forward_rows(const AttentionForwar
                             .c_row = key_block});
       const auto first_head = static_cast<std::int32_t>(key_head * group);
       scorer.scores(scorer.policy, {.scores = scratch.scores,
+                                    .scale = a.scale,
                                     .rows = rows,
                                     .from = from,
                                     .to = to,
@@ -76,8 +77,10 @@ template <class T> ATOM_KERNEL void attention_forward_rows(const AttentionForwar
           total += weight;
         }
         total.store(totals);
-        if (shrink[i] != T(1))
-          attention_scale<T>(scratch.sums + (r + i) * wide, 0, shrink[i], 1, wide, scratch.sums + (r + i) * wide);
+        if (shrink[i] != T(1)) {
+          T* const sums = scratch.sums + (r + i) * wide;
+          for (Index j = 0; j < wide; j += 16) (V::load(sums + j) * shrink[i]).store(sums + j);
+        }
       }
       attention_product<T>({.rows = rows,
                             .columns = e,
@@ -121,11 +124,11 @@ template <class T> ATOM_KERNEL void attention_backward_head(const AttentionBackw
   const T* const values = head_of(a.v, key_head);
   T* const dk = head_of(a.dk, key_head);
   T* const dv = head_of(a.dv, key_head);
-  attention_clear(dk, s, a.dk.strides[1], d);
-  attention_clear(dv, s, a.dv.strides[1], e);
+  detail::clear_rows(dk, a.dk.strides[1], s, d);
+  detail::clear_rows(dv, a.dv.strides[1], s, e);
   for (Index g = 0; g < group; ++g) {
     const Index head = key_head * group + g;
-    attention_clear(head_of(a.dq, head), t, a.dq.strides[1], d);
+    detail::clear_rows(head_of(a.dq, head), a.dq.strides[1], t, d);
     for (Index i = 0; i < t; ++i) {
       const T* const out = head_of(a.out, head) + i * a.out.strides[1];
       const T* const dout = head_of(a.dout, head) + i * a.dout.strides[1];
@@ -153,11 +156,7 @@ template <class T> ATOM_KERNEL void attention_backward_head(const AttentionBackw
       const T* const dout = head_of(a.dout, head) + first * a.dout.strides[1];
       const T* const lse = a.lse + (batch * a.q.shape[2] + head) * t + first;
       const T* const deltas = scratch.deltas + g * t + first;
-      attention_scale(q, a.q.strides[1], a.scale, queries, d, static_cast<T*>(scratch.q));
-      attention_clear<T>(scratch.weights, queries, key_block, key_block);
-      attention_clear<T>(scratch.dscores, queries, key_block, key_block);
-
-      Index begin_of[4] = {queries, queries, queries, queries}, end_of[4] = {};  // by 16 keys: queries that see any
+      Index begin_of[4] = {}, end_of[4] = {};  // by 16 keys: queries that see any
       for (Index r = 0; r < queries; r += tile) {
         const Index rows = std::min(tile, queries - r);
         const std::int32_t query = position + static_cast<std::int32_t>(r);
@@ -165,7 +164,11 @@ template <class T> ATOM_KERNEL void attention_backward_head(const AttentionBackw
             detail::key_columns(scorer, query, query + static_cast<std::int32_t>(rows - 1), row.present, block);
         if (from >= to) continue;
         for (Index j = from / 16; 16 * j < to; ++j) {
-          begin_of[j] = std::min(begin_of[j], r);
+          if (end_of[j] > 0)  // queries between that see none of these keys
+            for (T* const gap : {static_cast<T*>(scratch.weights), static_cast<T*>(scratch.dscores)})
+              detail::clear_rows(gap + end_of[j] * key_block + 16 * j, key_block, r - end_of[j], 16);
+          else
+            begin_of[j] = r;
           end_of[j] = r + rows;
         }
         T* const weights = scratch.weights + r * key_block;
@@ -174,8 +177,8 @@ template <class T> ATOM_KERNEL void attention_backward_head(const AttentionBackw
         attention_product<T>({.rows = rows,
                               .columns = columns,
                               .depth = d,
-                              .a = scratch.q + r * d,
-                              .a_row = d,
+                              .a = q + r * a.q.strides[1],
+                              .a_row = a.q.strides[1],
                               .b = scratch.keys + from,
                               .b_row = key_block,
                               .c = weights + from,
@@ -192,6 +195,7 @@ template <class T> ATOM_KERNEL void attention_backward_head(const AttentionBackw
         const auto this_head = static_cast<std::int32_t>(head);
         scorer.scores(scorer.policy, {.scores = weights,
                                       .slopes = scratch.slopes,
+                                      .scale = a.scale,
                                       .rows = rows,
                                       .from = from,
                                       .to = to,

@@ -71,17 +71,6 @@ template <class T> ATOM_KERNEL void attention_transpose(const T* from, Index row
     for (Index i = 0; i < width; ++i) to[i * key_block + j] = j < count ? from[j * row + i] : T(0);
 }
 
-template <class T> ATOM_KERNEL void attention_clear(T* to, Index rows, Index row, Index width) {
-  for (Index r = 0; r < rows; ++r)
-    for (Index i = 0; i < width; i += 16) Lanes<T>(T(0)).store(to + r * row + i, width - i);
-}
-
-template <class T> ATOM_KERNEL void attention_scale(const T* from, Index row, T scale, Index rows, Index width, T* to) {
-  for (Index r = 0; r < rows; ++r)
-    for (Index i = 0; i < width; i += 16)
-      (Lanes<T>::load(from + r * row + i, width - i) * scale).store(to + r * width + i, width - i);
-}
-
 // ---- scores ---------------------------------------------------------------------------------------------------------
 
 // Which lanes of a T a comparison of keys means.
@@ -95,7 +84,7 @@ template <class T> ATOM_ALWAYS_INLINE Mask<T> attention_lanes(Mask<std::int32_t>
   }
 }
 
-// Scores in place of scaled products, -inf where the query does not see the key; slopes, 0 there.
+// Scores in place of products, -inf where the query does not see the key; slopes, 0 there.
 // This is all that is compiled anew for each policy.
 template <class T, class P> ATOM_KERNEL void attention_scores(const void* erased, const detail::AttentionScores<T>& a) {
   using V = Lanes<T>;
@@ -110,7 +99,7 @@ template <class T, class P> ATOM_KERNEL void attention_scores(const void* erased
       if (key < a.present.first || key + 15 > a.present.last)
         seen = seen & (at.key >= a.present.first) & (at.key <= a.present.last);
       const Mask<T> mask = attention_lanes<T>(seen);
-      const V product = V::load(a.scores + row * key_block + j);
+      const V product = V::load(a.scores + row * key_block + j) * a.scale;
       const V score = policy_score(policy, product, at);
       select(mask, score, V(-std::numeric_limits<T>::infinity())).store(a.scores + row * key_block + j);
       if constexpr (detail::HasSlope<P>)

@@ -1,111 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The library beside PyTorch (README.md), in double and in float: results and gradients of the ops, and ten training
-// steps of two model shapes. One file for both, because both compile all kernels.
+// Ten training steps of two shapes beside PyTorch's (README.md): logits, gradients, losses, norms, weights.
 #include "golden.hpp"
 
 #include <atom/autograd/backward.hpp>
 #include <atom/models/transformer.hpp>
-#include <atom/ops/activation.hpp>
-#include <atom/ops/attention.hpp>
-#include <atom/ops/cross_entropy.hpp>
-#include <atom/ops/embedding.hpp>
-#include <atom/ops/linear.hpp>
-#include <atom/ops/linear_cross_entropy.hpp>
-#include <atom/ops/matmul.hpp>
-#include <atom/ops/norm.hpp>
-#include <atom/ops/rope.hpp>
-#include <atom/ops/softmax.hpp>
 #include <atom/optim/adamw.hpp>
-#include <atom/policy/causal.hpp>
-#include <atom/policy/sliding_window.hpp>
-
-#include <map>
-#include <set>
 
 using namespace atom;
-
-namespace {
-
-// One case of the file: its inputs as tensors, its numbers.
-template <class T> struct Case {
-  const Golden& golden;
-  std::string name;
-  std::vector<Tensor<T, Cpu>> x = {};  // the floating-point inputs, in order
-
-  Tensor<TokenId, Cpu> ids(int input) const { return golden.tensor<TokenId>(to_text(name, "/in", input)); }
-  double number(const std::string& parameter) const { return golden.number(name + "/" + parameter); }
-};
-
-template <class T> using Op = Tensor<T, Cpu> (*)(const Case<T>&);
-
-template <class T> ops::RopeTable<T, Cpu> rope_table(const Case<T>& c, RopePairing pairing) {
-  return {ops::rope_frequencies(c.x[0].dim(3), c.number("theta")), 128, pairing};
-}
-
-template <class T> std::map<std::string, Op<T>> ops_by_name() {
-  using C = const Case<T>&;
-  return {
-      {"softmax", [](C c) { return ops::softmax(c.x[0]); }},
-      {"log_softmax", [](C c) { return ops::log_softmax(c.x[0]); }},
-      {"layer_norm", [](C c) { return ops::layer_norm(c.x[0], c.x[1], c.x[2], c.number("eps")); }},
-      {"rms_norm", [](C c) { return ops::rms_norm(c.x[0], c.x[1], c.number("eps")); }},
-      {"gelu", [](C c) { return ops::gelu(c.x[0]); }},
-      {"gelu_tanh", [](C c) { return ops::gelu_tanh(c.x[0]); }},
-      {"silu", [](C c) { return ops::silu(c.x[0]); }},
-      {"swiglu", [](C c) { return ops::swiglu(c.x[0], c.x[1]); }},
-      {"geglu_tanh", [](C c) { return ops::gated(Activation::gelu_tanh, c.x[0], c.x[1]); }},
-      {"rope",
-       [](C c) {
-         const bool half = c.name.find("half") != std::string::npos;
-         return ops::rope(c.x[0], rope_table(c, half ? RopePairing::half_split : RopePairing::interleaved),
-                          static_cast<Index>(c.number("offset")));
-       }},
-      {"attention",
-       [](C c) {
-         const auto window = static_cast<std::int32_t>(c.number("window"));
-         return window == 0 ? ops::attention(c.x[0], c.x[1], c.x[2], Causal{})
-                            : ops::attention(c.x[0], c.x[1], c.x[2], SlidingWindow{window});
-       }},
-      {"cross_entropy", [](C c) { return ops::cross_entropy(c.x[0], c.ids(1)); }},
-      {"linear_cross_entropy", [](C c) { return ops::linear_cross_entropy(c.x[0], c.x[1], c.ids(2)); }},
-      {"embedding", [](C c) { return ops::embedding(c.ids(0), c.x[0]); }},
-      {"linear", [](C c) { return ops::linear(c.x[0], c.x[1], c.x.size() > 2 ? c.x[2] : Tensor<T, Cpu>()); }},
-      {"matmul", [](C c) { return ops::matmul(c.x[0], c.x[1]); }},
-  };
-}
-
-}  // namespace
-
-TEMPLATE_TEST_CASE("ops give PyTorch's results and gradients", "", double, float) {
-  using T = TestType;
-  constexpr double bar = std::is_same_v<T, double> ? 1e-12 : 1e-5;
-  constexpr double small = 1e-2;  // some gradients are small differences of numbers near 1
-  const Golden golden("ops.safetensors");
-  std::set<std::string> cases;
-  for (const auto& tensor : golden.tensors()) cases.insert(tensor.name.substr(0, tensor.name.rfind('/')));
-  CHECK(cases.size() == 40);
-
-  const auto ops = ops_by_name<T>();
-  for (const std::string& name : cases) {
-    CAPTURE(name);
-    Case<T> c{golden, name};
-    std::vector<std::string> gradients;
-    for (int i = 0; golden.contains(to_text(name, "/in", i)); ++i) {
-      if (!golden.contains(to_text(name, "/din", i))) continue;
-      c.x.push_back(golden.tensor<T>(to_text(name, "/in", i)));
-      c.x.back().require_grad();
-      gradients.push_back(to_text(name, "/din", i));
-    }
-    const auto y = ops.at(name.substr(0, name.find('/')))(c);
-    CHECK(y.shape() == golden.shape(name + "/out"));
-    CHECK(excess(y.to_vector(), golden.values<double>(name + "/out"), bar, small) <= 1);
-    backward(y, golden.tensor<T>(name + "/dout"));
-    for (std::size_t i = 0; i < c.x.size(); ++i) {
-      CAPTURE(i);
-      CHECK(excess(c.x[i].grad().to_vector(), golden.values<double>(gradients[i]), bar, small) <= 1);
-    }
-  }
-}
 
 namespace {
 

@@ -40,7 +40,7 @@ inline io::Json describe_build() {
   compiler = to_text("nvcc ", __CUDACC_VER_MAJOR__, '.', __CUDACC_VER_MINOR__, " with ", compiler);
 #endif
   std::string flags;
-  const auto flag = [&](bool set, std::string_view name) {
+  [[maybe_unused]] const auto flag = [&](bool set, std::string_view name) {
     if (set) flags += to_text(flags.empty() ? "" : " ", name);
   };
 #if defined(__OPTIMIZE__)

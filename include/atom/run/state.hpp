@@ -9,8 +9,7 @@
 // parts of its own.
 #pragma once
 
-#include "../io/save_safetensors.hpp"
-#include "../tensor/tensor.hpp"
+#include "../io/tensors.hpp"
 
 #include <functional>
 
@@ -35,6 +34,11 @@ template <class S>
 concept Optimizer = requires(S& object, IgnoreParts& f) {
   object.for_each_state(f);
   object.set_steps(object.steps());
+};
+
+template <class S>
+concept Seekable = requires(S& object) {
+  object.seek({object.cursor().epoch, object.cursor().position});
 };
 
 // Collects the parts, with names joined by dots. Borrows what it is given until the state is saved or loaded.
@@ -63,12 +67,7 @@ class StateParts {
 
   // Contiguous.
   template <class T, class D> void operator()(std::string_view name, Tensor<T, D> tensor) {
-    const auto write = [tensor](io::FileWriter& file) {
-      if constexpr (std::is_same_v<D, Cpu>)
-        file.write(std::as_bytes(tensor.span()));
-      else
-        file.write(std::as_bytes(std::span<const T>(tensor.to_vector())));
-    };
+    const auto write = [tensor](io::FileWriter& file) { io::write_tensor(file, tensor, dtype_of<T>); };
     const auto read = [tensor](std::span<const std::byte> bytes) mutable {
       std::vector<T> values(bytes.size() / sizeof(T));
       if (!bytes.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
@@ -87,6 +86,17 @@ class StateParts {
           [&](std::span<const std::byte> bytes) { optimizer.set_steps(number_at<Index>(bytes, 0)); });
       optimizer.for_each_state(*this);
     });
+  }
+  template <Seekable S> void operator()(std::string_view name, S& batches) {
+    add<Index>(
+        name, {2},
+        [&](io::FileWriter& file) {
+          const std::array<Index, 2> cursor{batches.cursor().epoch, batches.cursor().position};
+          file.write(std::as_bytes(std::span(cursor)));
+        },
+        [&](std::span<const std::byte> bytes) {
+          batches.seek({number_at<Index>(bytes, 0), number_at<Index>(bytes, 1)});
+        });
   }
   template <StatefulStruct S> void operator()(std::string_view name, S& object) {
     inside(name, [&] { S::visit_state(object, *this); });

@@ -4,10 +4,10 @@
 // differ in the last bit.) No product here is added to anything but by fma, so no compiler can change a result.
 //
 // Error against the exact value, in units of the last place:           float    double
-//   exp, log, sqrt                                                        1         1
+//   exp, log                                                              1.1       1.1
 //   expm1, erf, sin, cos                                                  2         2
 //   rsqrt, tanh, sigmoid, silu, softplus                                  3         4
-//   cdf                                                                   4         5
+//   cdf                                                                   5         5
 // sin and cos hold it, as an absolute error of that many 2^-24 or 2^-53, for |x| <= 10^4 (float), 10^7 (double).
 // A plain -O2 build computes a scalar fma by a library call: loops belong into lanes.
 #pragma once

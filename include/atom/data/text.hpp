@@ -4,6 +4,7 @@
 
 #include "../core/error.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <memory>

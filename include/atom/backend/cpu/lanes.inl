@@ -99,7 +99,8 @@ template <class T> struct Mask {
   Raw r[registers];
 
   // What masks are combined as: with elements of another size, or g++ takes comparisons apart lane by lane for avx512.
-  typedef short Shorts __attribute__((vector_size(ATOM_LANE_BYTES), aligned(16)));
+  using Same = Lanes<detail::BitsOf<T>>;
+  using Other = Lanes<std::conditional_t<sizeof(T) == 4, std::int64_t, std::int32_t>>;
 
   Mask() = default;  // no value
   // All lanes the same.
@@ -111,17 +112,18 @@ template <class T> struct Mask {
   static ATOM_ALWAYS_INLINE Mask first(Index count);
 
   friend ATOM_ALWAYS_INLINE Mask operator&(Mask a, Mask b) {
-    ATOM_UNROLL for (int i = 0; i < registers; ++i) a.r[i] =
-        reinterpret_cast<Raw>(reinterpret_cast<Shorts>(a.r[i]) & reinterpret_cast<Shorts>(b.r[i]));
+    ATOM_UNROLL for (int i = 0; i < registers; ++i) a.r[i] = reinterpret_cast<typename Same::Raw>(
+        reinterpret_cast<typename Other::Raw>(a.r[i]) & reinterpret_cast<typename Other::Raw>(b.r[i]));
     return a;
   }
   friend ATOM_ALWAYS_INLINE Mask operator|(Mask a, Mask b) {
-    ATOM_UNROLL for (int i = 0; i < registers; ++i) a.r[i] =
-        reinterpret_cast<Raw>(reinterpret_cast<Shorts>(a.r[i]) | reinterpret_cast<Shorts>(b.r[i]));
+    ATOM_UNROLL for (int i = 0; i < registers; ++i) a.r[i] = reinterpret_cast<typename Same::Raw>(
+        reinterpret_cast<typename Other::Raw>(a.r[i]) | reinterpret_cast<typename Other::Raw>(b.r[i]));
     return a;
   }
   friend ATOM_ALWAYS_INLINE Mask operator!(Mask a) {
-    ATOM_UNROLL for (int i = 0; i < registers; ++i) a.r[i] = reinterpret_cast<Raw>(~reinterpret_cast<Shorts>(a.r[i]));
+    ATOM_UNROLL for (int i = 0; i < registers; ++i) a.r[i] =
+        reinterpret_cast<typename Same::Raw>(~reinterpret_cast<typename Other::Raw>(a.r[i]));
     return a;
   }
   // Whether it holds in any lane, in all.

@@ -62,8 +62,13 @@ template <class T> ATOM_KERNEL void attention_transpose(const T* from, Index row
   Index j = 0;
   for (; j + Block::width <= count; j += Block::width) {
     Index i = 0;
-    for (; i + Block::per_line <= width; i += Block::per_line)
-      Block::block(from + j * row + i, row, to + i * key_block + j, key_block);
+    for (; i + Block::per_line <= width; i += Block::per_line) {
+      typename Block::Raw lines[Block::per_line];
+      Block::read(lines, from + j * row + i, row);
+      ATOM_UNROLL for (int r = 0; r < Block::per_line; ++r) {
+        *reinterpret_cast<typename Block::Loose*>(to + (i + r) * key_block + j) = lines[r];
+      }
+    }
     for (; i < width; ++i)
       for (Index r = j; r < j + Block::width; ++r) to[i * key_block + r] = from[r * row + i];
   }

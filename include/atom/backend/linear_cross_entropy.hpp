@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Cross entropy of x W^T against targets without ever holding the (n, v) logits: a chunk of rows at a time goes through
 // product, loss, gradient and the two products of the backward pass. One text for every device, made of its gemm and
-// cross_entropy. The size of a chunk depends on v alone.
+// cross_entropy.
 #pragma once
 
 #include "cross_entropy.hpp"
@@ -19,20 +19,20 @@ template <class T> struct LinearCrossEntropy {
   T* loss = nullptr;         // (n)
   T* dx = nullptr;       // (n, c): the gradient of scale * sum(loss), overwritten; null where not wanted, as the next
   T* dweight = nullptr;  // (v, c)
-  T* logits = nullptr;   // scratch: linear_cross_entropy_rows(v) * v elements
+  T* logits = nullptr;   // scratch: (min(chunk, n), v)
+  Index chunk = 1;       // rows at a time; dweight's last bits depend on it
 };
 
-// Rows in a chunk: logits of about 32 MiB in float, so that the products are large and the memory is not.
+// Rows in a chunk, by v alone: logits of about 64 MiB in float, so that the products are large and the memory is not.
 constexpr Index linear_cross_entropy_rows(Index v) {
-  constexpr Index elements = Index{1} << 23, step = 32;
+  constexpr Index elements = Index{1} << 24, step = 32;
   return std::clamp<Index>(elements / std::max<Index>(v, 1) / step * step, 2 * step, 2048);
 }
 
 template <class T, class D> void linear_cross_entropy_sweep(D device, const LinearCrossEntropy<T>& a) {
   const bool gradients = a.dx || a.dweight;
-  const Index step = linear_cross_entropy_rows(a.v);
-  for (Index row = 0; row < a.n || row == 0; row += step) {  // at least once: dweight of no rows is 0
-    const Index rows = std::min(step, a.n - row);
+  for (Index row = 0; row < a.n || row == 0; row += a.chunk) {  // at least once: dweight of no rows is 0
+    const Index rows = std::min(a.chunk, a.n - row);
     const GemmInput<T> x{.data = a.x + row * a.c, .ld = a.c}, weight{.data = a.weight, .ld = a.c};
     const GemmInput<T> dlogits{.data = a.logits, .ld = a.v};
     auto weight_columns = weight, dlogits_columns = dlogits;

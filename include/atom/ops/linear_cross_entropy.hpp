@@ -16,9 +16,9 @@ template <class T, class D> void sweep_head(const Tensor<T, D>& x, const Tensor<
                                             const Buffer<TokenId, D>& targets, TokenId ignored,
                                             const Buffer<T, D>& scale, const Buffer<T, D>& losses,
                                             const Buffer<T, D>& dx, const Buffer<T, D>& dweight) {
-  const Index v = weight.dim(0), n = losses.size();
+  const Index v = weight.dim(0), n = losses.size(), chunk = linear_cross_entropy_rows(v);
   const Buffer<T, D> rows = contiguous(x.buffer()), table = contiguous(weight.buffer());
-  const Buffer<T, D> logits(x.device(), Shape{std::min(n, linear_cross_entropy_rows(v)), v});
+  const Buffer<T, D> logits(x.device(), Shape{std::min(n, chunk), v});
   linear_cross_entropy_sweep(x.device(), LinearCrossEntropy<T>{.n = n,
                                                                .v = v,
                                                                .c = weight.dim(1),
@@ -30,7 +30,8 @@ template <class T, class D> void sweep_head(const Tensor<T, D>& x, const Tensor<
                                                                .loss = losses.mutable_data(),
                                                                .dx = dx.mutable_data(),
                                                                .dweight = dweight.mutable_data(),
-                                                               .logits = logits.mutable_data()});
+                                                               .logits = logits.mutable_data(),
+                                                               .chunk = chunk});
 }
 
 template <class T, class D> void check_head(std::string_view op, const Tensor<T, D>& x, const Tensor<T, D>& weight) {

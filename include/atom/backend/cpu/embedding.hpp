@@ -14,8 +14,11 @@ void embedding_forward(Cpu device, Index n, Index channels, const TokenId* ids, 
   detail::for_row_chunks(device, n, channels, [=](Index begin, Index end) {
     for (Index row = begin; row < end; ++row) {
       const W* from = weight + ids[row] * channels;
-      std::transform(from, from + channels, y + row * channels,
-                     [](W value) { return static_cast<T>(static_cast<compute_t<W>>(value)); });
+      if constexpr (std::is_same_v<W, T>)
+        std::copy_n(from, channels, y + row * channels);
+      else
+        std::transform(from, from + channels, y + row * channels,
+                       [](W value) { return static_cast<T>(static_cast<compute_t<W>>(value)); });
     }
   });
 }

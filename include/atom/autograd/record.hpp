@@ -13,6 +13,7 @@
 #pragma once
 
 #include "../tensor/tensor.hpp"
+#include "node_queue.hpp"
 
 #include <optional>
 #include <tuple>
@@ -98,9 +99,6 @@ template <class... Each> struct AsGrads<Grads<Each...>> {
   static constexpr std::size_t count = sizeof...(Each);
 };
 
-// Defined with NodeQueue.
-template <class T, class D> void queue_push(NodeQueue& ready, const Ref<Node<T, D>>& node);
-
 template <class Gradient, class T, class D> constexpr bool is_gradient_for() {
   return std::is_same_v<Gradient, Buffer<T, D>> || std::is_invocable_v<Gradient&, Into<T, D>>;
 }
@@ -112,8 +110,8 @@ template <class... Each, class D, class... Ts> struct AreGradients<Grads<Each...
 // The graph node of one operation's result.
 template <class T, class D, class Rule, class... Ts> class OpNode final : public Node<T, D> {
  public:
-  OpNode(const char* op, D device, const Shape& shape, Rule rule, Ref<Node<Ts, D>>... inputs)
-      : Node<T, D>(op, device, shape), rule_(std::move(rule)), inputs_(std::move(inputs)...) {}
+  OpNode(const char* op, D device, const Shape& shape, Rule rule, const Ref<Node<Ts, D>>&... inputs)
+      : Node<T, D>(op, device, shape), rule_(std::move(rule)), inputs_(inputs...) {}
   ~OpNode() override { spend(); }
 
   bool leaf() const override { return false; }
@@ -124,9 +122,9 @@ template <class T, class D, class Rule, class... Ts> class OpNode final : public
       auto gradients = AsGrads<std::invoke_result_t<Rule&, const Buffer<T, D>&>>::wrap((*rule_)(dy));
       deliver(gradients, std::index_sequence_for<Ts...>());
     } catch (const SavedValueOverwritten&) {
-      fail("backward", "a value saved by '", this->op(), "' was overwritten before backward used it");
+      fail("backward", "a value saved by '", std::string_view(this->op()), "' was overwritten before backward used it");
     }
-    std::apply([&](auto&... input) { (queue_push(ready, input), ...); }, inputs_);
+    std::apply([&](auto&... input) { (queue_push(ready, input.get()), ...); }, inputs_);
     spend();
   }
 
@@ -153,10 +151,9 @@ template <class T, class D, class Rule, class... Ts> class OpNode final : public
 
 template <OpName Name, class T, class D, class Rule, class... Ts>
 Tensor<T, D> make_node(Buffer<T, D> value, Rule rule, const Tensor<Ts, D>&... inputs) {
-  using Op = OpNode<T, D, Rule, Ts...>;
   static constexpr auto name = Name;
   auto node = Ref<Node<T, D>>::adopt(
-      new Op(name.text, value.device(), value.shape(), std::move(rule), Ref<Node<Ts, D>>(inputs.node())...));
+      new OpNode<T, D, Rule, Ts...>(name.text, value.device(), value.shape(), std::move(rule), inputs.node()...));
   return Tensor<T, D>::with_node(std::move(value), std::move(node));
 }
 

@@ -12,8 +12,8 @@ struct KvCacheShape {
   Index batch = 1;
   Index capacity = 0;  // longest sequence
   Index kv_heads = 0, head_dim = 0;
-  std::vector<Index>
-      windows;     // for each layer: how many positions a query looks back over (a ring keeps those); 0: all
+  std::vector<Index> windows =
+      {};          // for each layer: how many positions a query looks back over (a ring keeps those); 0: all
   Index pass = 0;  // most tokens of a sequence in one pass; 0: capacity
 };
 

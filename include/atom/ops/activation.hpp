@@ -40,10 +40,14 @@ struct SigmoidGradient {  // from the result
 // activation(x), element by element; `none` is x itself.
 template <class T, class D> Tensor<T, D> activate(Activation activation, const Tensor<T, D>& x) {
   if (activation == Activation::none) return x;
-  return with_activation(activation, [&](auto a) {
-    return record<"activate">(detail::map(Activate<a()>{}, x.buffer()),
-                              detail::rule(detail::ActivateGradient<a()>{}, save(x)), x);
-  });
+  const auto y = with_activation(activation, [&](auto a) { return detail::map(Activate<a()>{}, x.buffer()); });
+  return record<"activate">(
+      y,
+      [activation, x = save(x)](const Buffer<T, D>& dy) {
+        return with_activation(activation,
+                               [&](auto a) { return detail::map(detail::ActivateGradient<a()>{}, *x, dy); });
+      },
+      x);
 }
 template <class T, class D> Tensor<T, D> relu(const Tensor<T, D>& x) { return activate(Activation::relu, x); }
 template <class T, class D> Tensor<T, D> gelu(const Tensor<T, D>& x) { return activate(Activation::gelu_erf, x); }
@@ -59,20 +63,21 @@ template <class T, class D> Tensor<T, D> sigmoid(const Tensor<T, D>& x) {
   return record<"sigmoid">(y, detail::rule(detail::SigmoidGradient{}, save(y)), x);
 }
 
-// activation(gate) * up, of equal shapes.
+// activation(gate) * up, of equal shapes. Errors: shapes; an activation other than silu, gelu_tanh and gelu_erf.
 template <class T, class D>
 Tensor<T, D> gated(Activation activation, const Tensor<T, D>& gate, const Tensor<T, D>& up) {
   check(gate.shape() == up.shape(), "gated", "shapes differ: gate ", gate.shape(), ", up ", up.shape());
-  return with_activation(activation, [&](auto constant) {
-    constexpr Activation a = constant();
-    return record<"gated">(
-        detail::map(detail::Gated<a>{}, gate.buffer(), up.buffer()),
-        [gate = save(gate), up = save(up)](const Buffer<T, D>& dy) {
-          return grads(detail::gradient(detail::GatedGradientOfGate<a>{}, dy, gate, up),
-                       detail::gradient(detail::GatedGradientOfUp<a>{}, dy, gate));
-        },
-        gate, up);
-  });
+  const auto y =
+      with_gate(activation, [&](auto a) { return detail::map(detail::Gated<a()>{}, gate.buffer(), up.buffer()); });
+  return record<"gated">(
+      y,
+      [activation, gate = save(gate), up = save(up)](const Buffer<T, D>& dy) {
+        return with_gate(activation, [&](auto a) {
+          return grads(detail::map(detail::GatedGradientOfGate<a()>{}, *gate, *up, dy),
+                       detail::map(detail::GatedGradientOfUp<a()>{}, *gate, dy));
+        });
+      },
+      gate, up);
 }
 template <class T, class D> Tensor<T, D> swiglu(const Tensor<T, D>& gate, const Tensor<T, D>& up) {
   return gated(Activation::silu, gate, up);

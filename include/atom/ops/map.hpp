@@ -10,7 +10,7 @@
 namespace atom::ops::detail {
 
 // `buffer` read as if it had the broadcast shape.
-template <class T, class D> Buffer<T, D> expand(const Buffer<T, D>& buffer, const Shape& shape) {
+template <class T, class D> [[gnu::noinline]] Buffer<T, D> expand(const Buffer<T, D>& buffer, const Shape& shape) {
   return buffer.alias(shape, broadcast_strides(buffer.shape(), buffer.strides(), shape));
 }
 
@@ -45,7 +45,7 @@ template <class F, class... Saved> auto rule(F f, Saved... saved) {
 }
 
 // The sum of `dy` over the axes along which a tensor of `shape` was repeated.
-template <class T, class D> Buffer<T, D> sum_to(const Buffer<T, D>& dy, const Shape& shape) {
+template <class T, class D> [[gnu::noinline]] Buffer<T, D> sum_to(const Buffer<T, D>& dy, const Shape& shape) {
   if (dy.shape() == shape) return dy;
   Buffer<T, D> result(dy.device(), shape);
   const Buffer<T, D> packed = contiguous(dy);

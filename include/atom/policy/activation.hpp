@@ -54,4 +54,16 @@ template <class F> auto with_activation(Activation activation, F&& f) {
   return f(std::integral_constant<Activation, none>());
 }
 
+// The same for the activations that gate (Shazeer 2020): each costs three kernels to compile, so only those in use.
+// Error: another one.
+template <class F> auto with_gate(Activation activation, F&& f) {
+  using enum Activation;
+  switch (activation) {
+    case silu: return f(std::integral_constant<Activation, silu>());
+    case gelu_tanh: return f(std::integral_constant<Activation, gelu_tanh>());
+    case gelu_erf: return f(std::integral_constant<Activation, gelu_erf>());
+    default: fail("gated", "the activation is silu, gelu_tanh or gelu_erf: found ", activation);
+  }
+}
+
 }  // namespace atom

@@ -15,10 +15,10 @@ struct GenerateOptions {
   Index top_k = 0;
   double top_p = 1, min_p = 0, repetition_penalty = 1;
   std::uint64_t seed = 0;
-  std::vector<TokenId> stop_ids;  // any of them ends a sequence; it is not part of the result
+  std::vector<TokenId> stop_ids = {};  // any of them ends a sequence; it is not part of the result
   // Called for each new token of sequence `row`, in order; false ends that sequence (the token stays in the result).
-  std::function<bool(Index row, TokenId id)> on_batch_token;
-  std::function<bool(TokenId id)> on_token;  // the same for a single prompt
+  std::function<bool(Index row, TokenId id)> on_batch_token = {};
+  std::function<bool(TokenId id)> on_token = {};  // the same for a single prompt
 
   SamplerOptions sampler() const { return {temperature, top_k, top_p, min_p, repetition_penalty}; }
 };

@@ -15,11 +15,11 @@ concept TextCodec = requires(const V& codec, std::string_view text, std::span<co
 };
 
 struct TextOptions {
-  GenerateOptions generate;
-  std::vector<std::string> stop;  // any of them ends the text; it is not part of the result
+  GenerateOptions generate = {};
+  std::vector<std::string> stop = {};  // any of them ends the text; it is not part of the result
   // Called with each piece of new text that is sure to stay: whole characters, nothing that may begin a stop string.
   // false ends the text.
-  std::function<bool(std::string_view)> on_text;
+  std::function<bool(std::string_view)> on_text = {};
 };
 
 namespace detail {

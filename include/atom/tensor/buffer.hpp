@@ -11,9 +11,21 @@ namespace atom {
 template <class T, class D> class Buffer {
  public:
   Buffer() = default;  // undefined: no memory, no shape
+  // Real calls: buffers are copied and dropped in hundreds of places, and none of them is hot.
+  [[gnu::noinline]] Buffer(const Buffer& other)
+      : storage_(other.storage_), offset_(other.offset_), shape_(other.shape_), strides_(other.strides_) {}
+  Buffer(Buffer&&) noexcept = default;
+  [[gnu::noinline]] Buffer& operator=(Buffer other) noexcept {
+    storage_ = std::move(other.storage_);
+    offset_ = other.offset_;
+    shape_ = other.shape_;
+    strides_ = other.strides_;
+    return *this;
+  }
+  [[gnu::noinline]] ~Buffer() {}
 
   // Contiguous and uninitialised. Errors: a negative extent, too many elements, out of memory.
-  Buffer(D device, const Shape& shape)
+  [[gnu::noinline]] Buffer(D device, const Shape& shape)
       : storage_(Storage<D>::create(device, checked_bytes(shape))),
         shape_(shape),
         strides_(contiguous_strides(shape)) {}

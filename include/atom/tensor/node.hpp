@@ -49,7 +49,7 @@ class NodeBase {
     node->next_dying_ = dying;
     dying = node;
   }
-  static void destroy(NodeBase* dying) noexcept {
+  [[gnu::noinline]] static void destroy(NodeBase* dying) noexcept {
     while (dying) {
       NodeBase* node = dying;
       dying = node->next_dying_;
@@ -81,7 +81,7 @@ struct Copy {
 }  // namespace detail
 
 // A contiguous copy.
-template <class T, class D> Buffer<T, D> copy_of(const Buffer<T, D>& source) {
+template <class T, class D> [[gnu::noinline]] Buffer<T, D> copy_of(const Buffer<T, D>& source) {
   Buffer<T, D> result(source.device(), source.shape());
   if (source.contiguous())
     copy(source.device(), result.mutable_data(), source.data(), static_cast<std::size_t>(source.size()) * sizeof(T));
@@ -124,7 +124,7 @@ template <class T, class D> class Node : public NodeBase {
   }
 
   // Adds a gradient that was computed already: kept as it is when it is the first.
-  void receive(Buffer<T, D> gradient, const char* from) {
+  [[gnu::noinline]] void receive(Buffer<T, D> gradient, const char* from) {
     check(gradient.defined() && gradient.shape() == shape_, "backward", "'", from, "' gave a gradient of shape ",
           gradient.shape(), " to an input of shape ", shape_);
     if (!filled_ && !pinned_) {
@@ -144,15 +144,18 @@ template <class T, class D> class Node : public NodeBase {
   template <class Write>
   requires std::is_invocable_v<Write&, Into<T, D>>
   void receive(Write&& write, const char*) {
-    if (filled_)
-      own_gradient();
-    else if (!pinned_)
-      gradient_ = Buffer<T, D>(device_, shape_);
-    write(Into<T, D>{gradient_, filled_});
+    write(place());
     filled_ = true;
   }
 
  private:
+  [[gnu::noinline]] Into<T, D> place() {
+    if (filled_)
+      own_gradient();
+    else if (!pinned_)
+      gradient_ = Buffer<T, D>(device_, shape_);
+    return {gradient_, filled_};
+  }
   void own_gradient() {
     if (!pinned_ && !gradient_.exclusive()) gradient_ = copy_of(gradient_);
   }

@@ -35,13 +35,15 @@ template <class D> class Storage {
 
   void retain() noexcept { owners_.fetch_add(1, std::memory_order_relaxed); }
   void release() noexcept {
-    if (owners_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-    this->~Storage();
-    host_deallocate(this, sizeof(Storage));
+    if (owners_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
   }
 
  private:
   Storage(D device, std::size_t bytes) : data_(allocate(device, bytes)), bytes_(bytes), device_(device) {}
+  [[gnu::noinline]] void destroy() noexcept {
+    this->~Storage();
+    host_deallocate(this, sizeof(Storage));
+  }
   ~Storage() { deallocate(device_, data_, bytes_); }
 
   void* data_;

@@ -161,3 +161,12 @@ TEST_CASE("memory: copies and zeros", "[memory]") {
     drop(from), drop(to);
   }
 }
+
+TEST_CASE("memory: great blocks of changing size do not pile up", "[memory]") {
+  if (!detail::caches_memory) return;
+  release_cached(Cpu{});
+  const auto before = memory_stats(Cpu{}).cached;
+  for (std::size_t mebibytes = 300; mebibytes < 400; mebibytes += 10) drop(make(mebibytes << 20U, 1));
+  CHECK(memory_stats(Cpu{}).cached - before < std::size_t{400} << 20U);
+  release_cached(Cpu{});
+}

@@ -76,6 +76,7 @@ class LargeHeap {
     const std::size_t need = round_up(bytes, memory_alignment) + header;
     const std::lock_guard lock(mutex_);
     Block* block = best_fit(need);
+    if (!block && need > segment_bytes) release();  // idle segments of other great sizes
     if (!block && (grow(std::max(need + header, segment_bytes)) || grow(need + header))) block = best_fit(need);
     if (!block) {
       release();

@@ -14,7 +14,8 @@ namespace atom::io {
 
 struct JsonLimits {
   std::size_t depth = 64;        // arrays and objects inside each other
-  std::size_t values = 0x10000;  // in all, and one more for each 4 bytes of text: memory stays a multiple of the text
+  std::size_t values = 1 << 16;  // in all (parse_json: and one more for each 4 bytes of text), or in one member
+  std::size_t token = 1 << 20;   // bytes of a string, number or gap
 };
 
 namespace detail {
@@ -28,7 +29,36 @@ template <class OnMember> class JsonBuilder {
   JsonBuilder(std::string_view file, JsonLimits limits, OnMember on_member)
       : file_(std::make_shared<const std::string>(file)), limits_(limits), on_member_(std::move(on_member)) {}
 
-  Json result() { return std::move(result_); }
+  // The text as the parser reads it: byte by byte, since what it gathers for one token is all that we cannot count.
+  struct Text {
+    using iterator_category = std::input_iterator_tag;
+    using value_type = char;
+    using difference_type = std::ptrdiff_t;
+    using pointer = const char*;
+    using reference = const char&;
+
+    const char* at;
+    JsonBuilder* builder;
+    const char& operator*() const { return *at; }
+    Text& operator++() {
+      if (++builder->token_ > builder->limits_.token)
+        builder->wrong("longer than ", builder->limits_.token, " bytes: a string, number or gap");
+      ++at;
+      return *this;
+    }
+    friend bool operator==(const Text& a, const Text& b) { return a.at == b.at; }
+    friend bool operator!=(const Text& a, const Text& b) { return a.at != b.at; }
+  };
+
+  Json parse(std::string_view text) {
+    // The parser would end at a zero byte and skip a byte order mark.
+    if (const std::size_t zero = text.find('\0'); zero != text.npos)
+      wrong("not JSON at byte ", zero + 1, ": a zero byte");
+    if (text.starts_with("\xef\xbb\xbf")) wrong("not JSON at byte 1: a byte order mark");
+    if (!by_member) limits_.values += text.size() / 4;
+    nlohmann::json::sax_parse(Text{text.data(), this}, Text{text.data() + text.size(), this}, this);
+    return std::move(result_);
+  }
 
   bool null() { return add(Json()); }
   bool boolean(bool value) { return add(value); }
@@ -42,6 +72,7 @@ template <class OnMember> class JsonBuilder {
   bool binary(nlohmann::json::binary_t&) { return false; }  // no such thing in text
   bool key(std::string& name) {
     levels_.back().name = std::move(name);
+    token_ = 0;
     return true;
   }
   bool start_array(std::size_t) { return open(false); }
@@ -100,10 +131,13 @@ template <class OnMember> class JsonBuilder {
   }
   void count() {
     if (count_ == limits_.values)
-      wrong("too many values: expected at most ", limits_.values, " in a text of this size");
+      wrong("too many values: expected at most ", limits_.values,
+            (by_member ? " in a member" : " in a text of this size"));
     ++count_;
+    token_ = 0;
   }
   bool place(Json value) {
+    token_ = 0;
     if (levels_.empty()) {
       result_ = std::move(value);
     } else if (Level& level = levels_.back(); !level.object) {
@@ -112,6 +146,7 @@ template <class OnMember> class JsonBuilder {
       if constexpr (by_member) {
         if (levels_.size() == 1) {
           on_member_(level.name, value);
+          count_ = 0;
           return true;
         }
       }
@@ -124,36 +159,26 @@ template <class OnMember> class JsonBuilder {
   JsonLimits limits_;
   OnMember on_member_;
   std::vector<Level> levels_;
-  std::size_t count_ = 0;
+  std::size_t count_ = 0;  // of values
+  std::size_t token_ = 0;  // bytes since the last event
   Json result_;
 };
-
-template <class OnMember>
-Json parse_json(std::string_view text, std::string_view file, JsonLimits limits, OnMember on_member) {
-  // The parser would end at the zero byte and skip the mark.
-  check(text.find('\0') == text.npos, file, "not JSON at byte ", text.find('\0') + 1, ": a zero byte");
-  check(!text.starts_with("\xef\xbb\xbf"), file, "not JSON at byte 1: a byte order mark");
-  limits.values += text.size() / 4;
-  JsonBuilder<OnMember> builder(file, limits, std::move(on_member));
-  nlohmann::json::sax_parse(text.begin(), text.end(), &builder);
-  return builder.result();
-}
 
 }  // namespace detail
 
 // The value of a JSON text. Errors: `[file] where: rule`, for what is not JSON, a name twice in an object, an integer
-// beyond int64 and uint64, a number beyond double, too much nesting, too many values.
+// beyond int64 and uint64, a number beyond double, and what goes beyond the limits.
 inline Json parse_json(std::string_view text, std::string_view file, JsonLimits limits = {}) {
-  return detail::parse_json(text, file, limits, nullptr);
+  return detail::JsonBuilder(file, limits, nullptr).parse(text);
 }
 
-// The same, member by member of an object, so that no more than one is in memory: calls `on_member(name, value)`, both
-// of which it may move from. Names of this outermost object are not compared: that is left to the caller. Error: the
-// text is no object (known only at its end).
+// The same, member by member of an object, so that no more than one is in memory (and `values` limits one): calls
+// `on_member(name, value)`, both of which it may move from. Names of this outermost object are not compared: that is
+// left to the caller. Error: the text is no object (known only at its end).
 template <class OnMember>
 requires std::invocable<OnMember, std::string&, Json&>
 void parse_json_members(std::string_view text, std::string_view file, OnMember on_member, JsonLimits limits = {}) {
-  const Json rest = detail::parse_json(text, file, limits, std::move(on_member));
+  const Json rest = detail::JsonBuilder(file, limits, std::move(on_member)).parse(text);
   check(rest.is_object(), file, "found ", rest.kind(), ", expected an object");
 }
 

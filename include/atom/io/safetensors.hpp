@@ -89,17 +89,20 @@ inline SafetensorsHeader parse_safetensors(std::string_view text, std::string_vi
   auto& tensors = header.tensors;
   tensors.reserve(std::min(text.size() / 48, detail::max_tensors));  // an entry takes 48 bytes of text and more
   bool has_metadata = false;
-  parse_json_members(text, to_text(file, ": header"), [&](std::string& name, Json& value) {
-    if (name == "__metadata__") {
-      check(!std::exchange(has_metadata, true), file, "__metadata__ is there twice");
-      if (value.is_null()) return;
-      for (const auto& [key, entry] : value.members(to_text(file, ": __metadata__")))
-        header.metadata.emplace_back(key, entry.as<std::string>(to_text(file, ": __metadata__ ", in_quotes(key))));
-      return;
-    }
-    check(tensors.size() < detail::max_tensors, file, "more than ", detail::max_tensors, " tensors");
-    tensors.push_back(detail::parse_tensor(detail::tensor_in(file, name), name, value));
-  });
+  parse_json_members(text, to_text(file, ": header"),
+                     [&](std::string& name, Json& value) {
+                       if (name == "__metadata__") {
+                         check(!std::exchange(has_metadata, true), file, "__metadata__ is there twice");
+                         if (value.is_null()) return;
+                         for (const auto& [key, entry] : value.members(to_text(file, ": __metadata__")))
+                           header.metadata.emplace_back(
+                               key, entry.as<std::string>(to_text(file, ": __metadata__ ", in_quotes(key))));
+                         return;
+                       }
+                       check(tensors.size() < detail::max_tensors, file, "more than ", detail::max_tensors, " tensors");
+                       tensors.push_back(detail::parse_tensor(detail::tensor_in(file, name), name, value));
+                     },
+                     {.depth = 4, .values = 1 << 14});
 
   std::ranges::sort(tensors, {}, [](const TensorInfo& tensor) { return std::pair(tensor.begin, tensor.end); });
   std::uint64_t end = 0;

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Counts the heap of the program it is included in: bytes held, and the most that were held at once. One source only.
+#pragma once
+
+#include <malloc.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+namespace heap {
+
+inline std::atomic<std::size_t> held = 0, peak = 0;
+
+inline void* take(std::size_t bytes) {
+  void* memory = std::malloc(bytes == 0 ? 1 : bytes);
+  if (memory == nullptr) throw std::bad_alloc();
+  const std::size_t now = held += ::malloc_usable_size(memory);
+  if (now > peak) peak = now;
+  return memory;
+}
+inline void give(void* memory) noexcept {
+  held -= ::malloc_usable_size(memory);
+  std::free(memory);
+}
+
+// The most that `call` held at once above what was held before.
+template <class Call> std::size_t peak_of(Call&& call) {
+  const std::size_t before = held;
+  peak = before;
+  call();
+  return peak - before;
+}
+
+}  // namespace heap
+
+void* operator new(std::size_t bytes) { return heap::take(bytes); }
+void* operator new[](std::size_t bytes) { return heap::take(bytes); }
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept { return heap::take(bytes); }  // small, in tests
+void operator delete(void* memory) noexcept { heap::give(memory); }
+void operator delete[](void* memory) noexcept { heap::give(memory); }
+void operator delete(void* memory, std::size_t) noexcept { heap::give(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { heap::give(memory); }

@@ -4,7 +4,10 @@
 
 #include "../catch.hpp"
 
+#include <filesystem>
+#include <fstream>
 #include <numeric>
+#include <random>
 #include <string>
 
 using namespace atom;
@@ -124,4 +127,31 @@ TEST_CASE("thread pool: the default one", "[threads]") {
   set_default_threads(3);
   CHECK(default_pool().size() == 3);
   set_default_threads(default_thread_count());
+}
+
+TEST_CASE("thread pool: cpu quotas of cgroups", "[threads]") {
+  namespace fs = std::filesystem;
+  const fs::path root = fs::temp_directory_path() / ("atom_cgroup_test_" + std::to_string(std::random_device()()));
+  const auto write = [&](const fs::path& file, const char* text) {
+    fs::create_directories((root / file).parent_path());
+    std::ofstream(root / file) << text;
+  };
+  write("cpu.max", "max 100000\n");
+  write("job/cpu.max", "250000 100000\n");
+  write("job/part/cpu.max", "max 100000\n");
+  write("cpu/old/cpu.cfs_quota_us", "100000\n");
+  write("cpu/old/cpu.cfs_period_us", "100000\n");
+  write("cpu/cpu.cfs_quota_us", "-1\n");
+  write("cpu/cpu.cfs_period_us", "100000\n");
+  const auto limit = [&](const char* listing) { return detail::cgroup_limit(listing, root.string(), 8); };
+  CHECK(limit("0::/\n") == 8);
+  CHECK(limit("0::/job\n") == 3);
+  CHECK(limit("0::/job/part\n") == 3);
+  CHECK(limit("0::/elsewhere\n") == 8);
+  CHECK(limit("5:memory:/old\n4:cpuacct,cpu:/old\n0::/\n") == 1);
+  CHECK(limit("4:cpu:/\n") == 8);
+  CHECK(limit("3:cpuset:/old\n") == 8);
+  CHECK(limit("") == 8);
+  CHECK(limit("nonsense\n::\n:") == 8);
+  fs::remove_all(root);
 }

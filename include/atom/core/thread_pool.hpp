@@ -5,12 +5,12 @@
 #pragma once
 
 #include "error.hpp"
+#include "thread_count.hpp"
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <cstdio>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -19,14 +19,7 @@
 #include <utility>
 #include <vector>
 
-#if defined(__linux__)
-#include <sched.h>
-#endif
-
 namespace atom {
-
-// Processors this process may use: its affinity mask, capped by the cgroup's cpu quota (v1 or v2). At least 1.
-int default_thread_count();
 
 class ThreadPool {
  public:
@@ -201,38 +194,5 @@ inline ThreadPool& default_pool() {
 
 // Error: the default pool is at work.
 inline void set_default_threads(int threads) { default_pool().resize(threads); }
-
-namespace detail {
-
-// quota / period, rounded up, of the cgroup folder that holds this process as it sees it; 0 = no limit known.
-inline int cgroup_cpu_limit() {
-  const auto read = [](const char* path, long long* values, int count) {
-    std::FILE* file = std::fopen(path, "re");
-    if (!file) return false;
-    const int found =
-        count == 2 ? std::fscanf(file, "%lld %lld", values, values + 1) : std::fscanf(file, "%lld", values);
-    std::fclose(file);
-    return found == count;
-  };
-  long long limit[2] = {0, 0};  // quota and period in microseconds; "max" or -1 = none
-  const bool known =
-      read("/sys/fs/cgroup/cpu.max", limit, 2) || (read("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", limit, 1) &&
-                                                   read("/sys/fs/cgroup/cpu/cpu.cfs_period_us", limit + 1, 1));
-  if (!known || limit[0] <= 0 || limit[1] <= 0) return 0;
-  return static_cast<int>(std::clamp((limit[0] + limit[1] - 1) / limit[1], 1LL, 1024LL));
-}
-
-}  // namespace detail
-
-inline int default_thread_count() {
-  int count = static_cast<int>(std::thread::hardware_concurrency());
-#if defined(__linux__)
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) count = CPU_COUNT(&set);
-#endif
-  const int limit = detail::cgroup_cpu_limit();
-  if (limit > 0) count = std::min(count, limit);
-  return std::clamp(count, 1, 1024);
-}
 
 }  // namespace atom

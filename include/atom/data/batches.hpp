@@ -120,8 +120,7 @@ template <class D = Device> class Batches {
       const Index last = std::min(start + context, tokens_.size() - context);
       const auto ids = std::span(window_).first(static_cast<std::size_t>(last - first));
       tokens_.read(first, ids);
-      const auto found = std::ranges::search(ids, options_.boundary);
-      if (!found.empty()) start = first + (found.end() - ids.begin()) - 1;
+      if (const Index end = end_of_first(ids, options_.boundary)) start = first + end - 1;
     }
     read_row(start, x, y);
     targets_ += context;
@@ -134,10 +133,8 @@ template <class D = Device> class Batches {
     read_row(cursor_.position, x.first(count), y.first(count));
     std::size_t used = count;
     if (!options_.boundary.empty() && count == y.size()) {
-      const auto targets = std::span(window_).first(count + 1);
-      const auto found = std::ranges::find_end(targets, options_.boundary);
-      const auto whole = static_cast<std::size_t>(found.end() - targets.begin());
-      if (!found.empty() && whole > 1) used = whole - 1;
+      const Index whole = end_of_last(std::span(window_).first(count + 1), options_.boundary);
+      if (whole > 1) used = static_cast<std::size_t>(whole) - 1;
     }
     blank(x.subspan(count), y.subspan(used));
     targets_ += static_cast<Index>(used);

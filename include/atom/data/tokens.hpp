@@ -47,6 +47,16 @@ class Tokens {
   Index first_ = 0, last_ = 0;
 };
 
+// How far the first, or last, occurrence of `sequence` in `ids` reaches: one past its last place; 0 if there is none.
+inline Index end_of_first(std::span<const TokenId> ids, std::span<const TokenId> sequence) {
+  const auto found = std::search(ids.begin(), ids.end(), sequence.begin(), sequence.end());
+  return found == ids.end() ? 0 : found - ids.begin() + static_cast<Index>(sequence.size());
+}
+inline Index end_of_last(std::span<const TokenId> ids, std::span<const TokenId> sequence) {
+  const auto found = std::find_end(ids.begin(), ids.end(), sequence.begin(), sequence.end());
+  return found == ids.end() ? 0 : found - ids.begin() + static_cast<Index>(sequence.size());
+}
+
 struct SplitOptions {
   double validation = 0.1;             // its share of the tokens, at the end of them
   std::vector<TokenId> boundary = {};  // if given, moves the cut forward to the next end of such a sequence
@@ -72,8 +82,7 @@ inline Split split(const Tokens& tokens, const SplitOptions& options = {}) {
          first += count) {
       ids.resize(static_cast<std::size_t>(std::min(size - first, length + 4096)));
       tokens.read(first, ids);
-      const auto found = std::ranges::search(ids, options.boundary);
-      if (!found.empty()) cut = first + (found.end() - ids.begin());
+      if (const Index end = end_of_first(ids, options.boundary)) cut = first + end;
       count = static_cast<Index>(ids.size()) - length + 1;
     }
     start = cut - 1;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "catch.hpp"
 
+#include <atom/autograd/backward.hpp>
 #include <atom/models/transformer.hpp>
 #include <atom/optim/adamw.hpp>
 #include <atom/policy/sliding_window.hpp>

@@ -52,8 +52,9 @@ template <class T, class D> class AdamW {
   }
 
   // One update with the gradients collected since the last. A parameter that got none counts as gradient 0.
-  StepResult step() {
-    const double norm = gradient_norm();
+  StepResult step() { return step(gradient_norm()); }
+  // The same with the norm that gradient_norm() just gave.
+  StepResult step(double norm) {
     StepResult result{.norm = norm, .skipped = !std::isfinite(norm)};
     if (!result.skipped) update(norm);
     clear();

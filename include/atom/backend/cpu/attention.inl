@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The passes of attention (contract: backend/attention.hpp; parts: attention_tiles.inl).
 
 // Query rows begin..end of one key head, counted as query * group + member of the group.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What attention's passes are made of (attention.inl): small products, transposed key blocks, scores.
 
 // R rows of two registers of the product at a time: sixteen registers hold six rows, thirty-two hold eight.

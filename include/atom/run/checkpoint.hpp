@@ -119,8 +119,9 @@ template <class WriteModel, class State> std::string save_checkpoint(const std::
   return path;
 }
 
-// The newest checkpoint of a run whose every byte is as it was written. No checkpoint at all is not an error.
-// Error: the newest whole one was made by a newer program; falling back behind it would lose its steps in silence.
+// The newest checkpoint of a run whose every byte is as it was written; nothing if the run has no checkpoint at all.
+// Errors, where going on would lose work in silence: there are some and none is whole; the newest whole one was made by
+// a newer program.
 inline CheckpointSearch find_checkpoint(const std::string& run) {
   CheckpointSearch search;
   const std::string folder = run + "/checkpoints";
@@ -134,6 +135,8 @@ inline CheckpointSearch find_checkpoint(const std::string& run) {
       search.skipped.emplace_back(error.what());
     }
   }
+  check(search.newest || search.skipped.empty(), folder, "none of the ", search.skipped.size(),
+        " checkpoints can be used; of the newest: ", search.skipped.empty() ? "" : search.skipped.front());
   return search;
 }
 

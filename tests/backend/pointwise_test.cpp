@@ -20,13 +20,7 @@ struct Mix {
   template <class S> ATOM_HD S operator()(S a, S b, S c) const { return math::fma(a, b, c - a); }
 };
 struct Place {
-  template <class S> ATOM_HD S operator()(Elements<S> at) const {
-    return S(typename Of<S>::type(at.first)) + offset(S(0));
-  }
-  template <class S> struct Of { using type = S; };
-  template <math::Vector S> struct Of<S> { using type = typename S::Scalar; };
-  static ATOM_HD double offset(double) { return 0; }
-  template <math::Vector S> static ATOM_HD S offset(S) { return S::iota(); }
+  template <math::Vector S> ATOM_HD S operator()(Elements<S> at) const { return S(at.first) + S::iota(); }
 };
 
 #define ATOM_TEST_FUNCTION(name)                                                 \

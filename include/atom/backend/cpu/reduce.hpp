@@ -94,7 +94,7 @@ template <class T> void reduce_max(Cpu device, Index outer, Index n, Index inner
 template <class T> void argmax(Cpu device, Index outer, Index n, Index inner, const T* x, std::int32_t* y) {
   detail::for_each_tile(device, outer * inner, n, [&](Index i) {
     const T* const from = x + i / inner * n * inner + i % inner;
-    const auto place = [&] { ATOM_DISPATCH(argmax_of, from, n, inner); };
+    const auto place = [&]() -> std::int32_t { ATOM_DISPATCH(argmax_of, from, n, inner); };
     y[i] = place();
   });
 }

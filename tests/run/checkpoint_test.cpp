@@ -133,6 +133,14 @@ TEST_CASE("checkpoint: saved, found, loaded; the last few stay") {
         std::vector<std::string>{"checksums.xxh64", "config.json", "model.safetensors", "training"});
 }
 
+TEST_CASE("checkpoint: a run that is started over does not find the later steps of the one before") {
+  const Scratch folder;
+  Run run;
+  for (const Index step : {10, 20, 30}) save_checkpoint(folder.path(), step, write_model, run.state());
+  save_checkpoint(folder.path(), 15, write_model, run.state());
+  CHECK(entries(folder / "checkpoints") == std::vector<std::string>{"step-10", "step-15"});
+}
+
 TEST_CASE("checkpoint: a failing save leaves what was there, a killed writer's leftover goes with the next") {
   const Scratch folder;
   Run run;

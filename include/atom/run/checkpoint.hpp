@@ -84,8 +84,9 @@ struct CheckpointOptions {
 
 // Writes RUN/checkpoints/step-N and returns its path. `write_model(folder)` puts config.json, model.safetensors,
 // tokenizer.json and what else belongs to the model into a folder that exists; `state` is as in state.hpp. A checkpoint
-// of the same step is replaced. Returns when all is durable; only then older ones are removed.
-// Errors: the system's, naming the file; everything that was there before is then still there.
+// of the same step is replaced. Returns when all is durable; only then older ones are removed, and those of later
+// steps: they are of a run that was started over, or damaged. Errors: the system's, naming the file; everything that
+// was there before is then still there.
 template <class WriteModel, class State> std::string save_checkpoint(const std::string& run, Index step,
                                                                      WriteModel&& write_model, State&& state,
                                                                      const CheckpointOptions& options = {}) {
@@ -109,7 +110,7 @@ template <class WriteModel, class State> std::string save_checkpoint(const std::
   });
   Index kept = 0;
   for (const Index other : detail::list_steps(folder, true)) {
-    if (other == step || options.keep == 0 || ++kept < options.keep) continue;
+    if (other == step || (other < step && (options.keep == 0 || ++kept < options.keep))) continue;
     // Under a temporary name first: a crash in the middle leaves no damaged checkpoint, but a leftover to clean up.
     const std::string old = to_text(folder, "/step-", other), doomed = to_text(old, ".tmp-", ::getpid());
     std::filesystem::rename(old, doomed, error);

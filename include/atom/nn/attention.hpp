@@ -15,6 +15,9 @@ struct AttentionShape {
 };
 
 template <class T, class D> struct Attention {
+  using Scalar = T;
+  using DeviceType = D;
+
   AttentionShape shape;
   Linear<T, D> q;  // (h d, c)
   Linear<T, D> k;  // (k d, c)

@@ -9,6 +9,9 @@
 namespace atom::nn {
 
 template <class T, class D> struct Block {
+  using Scalar = T;
+  using DeviceType = D;
+
   Norm<T, D> norm1;
   Attention<T, D> attention;
   Norm<T, D> norm2;

@@ -8,6 +8,9 @@
 namespace atom::nn {
 
 template <class T, class D> struct Embedding {
+  using Scalar = T;
+  using DeviceType = D;
+
   Tensor<T, D> weight;  // (v, c)
 
   Embedding() = default;

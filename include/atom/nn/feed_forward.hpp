@@ -8,6 +8,9 @@
 namespace atom::nn {
 
 template <class T, class D> struct FeedForward {
+  using Scalar = T;
+  using DeviceType = D;
+
   Activation activation = Activation::silu;
   std::optional<Linear<T, D>> gate;  // (f, c); absent: not gated
   Linear<T, D> up, down;             // (f, c), (c, f)

@@ -8,6 +8,9 @@
 namespace atom::nn {
 
 template <class T, class D> struct Linear {
+  using Scalar = T;
+  using DeviceType = D;
+
   Tensor<T, D> weight;  // (out, in)
   Tensor<T, D> bias;    // (out), or undefined
 

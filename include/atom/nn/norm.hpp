@@ -10,6 +10,9 @@ namespace atom::nn {
 enum class NormKind { rms, layer };
 
 template <class T, class D> struct Norm {
+  using Scalar = T;
+  using DeviceType = D;
+
   NormKind kind = NormKind::rms;
   double eps = 1e-5;
   Tensor<T, D> weight;  // (c)

@@ -40,26 +40,25 @@ struct Cuda {
   int ordinal = 0;
 
   CudaContext& context() const;
+  IdFault* fault() const;
   friend bool operator==(Cuda, Cuda) = default;
-};
-
-// What a kernel found wrong with an id, reported at the next synchronisation.
-struct CudaFault {
-  std::int32_t found;
-  std::int32_t limit;
-  std::int32_t set;
 };
 
 struct CudaContext {
   explicit CudaContext(int device) : ordinal(device) {
-    check(device >= 0 && device < cuda_device_count(), "cuda", "no such GPU: found ", cuda_device_count(), ", wanted number ", device);
+    check(device >= 0 && device < cuda_device_count(), "cuda", "no such GPU: found ", cuda_device_count(),
+          ", wanted number ", device);
     activate();
     check_cuda(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cannot create a stream");
     check_cublas(cublasCreate(&blas), "cannot start cuBLAS");
     check_cublas(cublasSetStream(blas, stream), "cannot set the stream");
     check_cublas(cublasSetMathMode(blas, CUBLAS_PEDANTIC_MATH), "cannot set the math mode");
-    check_cuda(cudaMallocManaged(reinterpret_cast<void**>(&fault), sizeof(CudaFault)), "cannot allocate");
+    check_cuda(cudaMallocManaged(reinterpret_cast<void**>(&fault), sizeof(IdFault)), "cannot allocate");
     *fault = {};
+    cudaMemPool_t pool = nullptr;
+    std::uint64_t keep_all = ~std::uint64_t{0};
+    check_cuda(cudaDeviceGetDefaultMemPool(&pool, ordinal), "no memory pool");
+    check_cuda(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep_all), "cannot keep memory");
   }
   CudaContext(const CudaContext&) = delete;
   CudaContext& operator=(const CudaContext&) = delete;
@@ -74,7 +73,7 @@ struct CudaContext {
   void synchronise() {
     check_cuda(cudaStreamSynchronize(stream), "a kernel failed");
     if (fault->set == 0) return;
-    const CudaFault found = *fault;
+    const IdFault found = *fault;
     *fault = {};
     fail("cuda", "id out of range: found ", found.found, ", expected 0..", found.limit - 1);
   }
@@ -82,7 +81,7 @@ struct CudaContext {
   int ordinal;
   cudaStream_t stream = nullptr;
   cublasHandle_t blas = nullptr;
-  CudaFault* fault = nullptr;
+  IdFault* fault = nullptr;
 };
 
 inline CudaContext& Cuda::context() const {
@@ -94,5 +93,7 @@ inline CudaContext& Cuda::context() const {
   if (!contexts[slot]) contexts[slot] = std::make_unique<CudaContext>(ordinal);
   return *contexts[slot];
 }
+
+inline IdFault* Cuda::fault() const { return context().fault; }
 
 }  // namespace atom

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attention over a grid (contract: backend/attention.hpp): one query, or one key, each. Correct and simple; nothing of
+// size (t, s) is held.
+#pragma once
+
+#include "../../core/math.hpp"
+#include "grid.hpp"
+
+namespace atom {
+
+namespace detail {
+
+template <class T> ATOM_HD const T* attention_row(const View<const T>& x, Index b, Index time, Index head) {
+  return x.data + b * x.strides[0] + time * x.strides[1] + head * x.strides[2];
+}
+template <class T> ATOM_HD T* attention_row(const View<T>& x, Index b, Index time, Index head) {
+  return x.data + b * x.strides[0] + time * x.strides[1] + head * x.strides[2];
+}
+template <class T> ATOM_HD T dot_of(const T* a, const T* b, Index n) {
+  T sum = 0;
+  for (Index i = 0; i < n; ++i) sum = math::fma(a[i], b[i], sum);
+  return sum;
+}
+
+// The positions that a query may see: those written that its slots still hold.
+ATOM_HD Index attention_key_end(const AttentionPositions& p, Index b, Index s) { return p.key_end ? p.key_end[b] : s; }
+ATOM_HD AttnIndex<> attention_index(const AttentionPositions& p, Index b, Index query, Index key, Index head) {
+  const Index start = p.query_start ? p.query_start[b] : 0;
+  return {static_cast<std::int32_t>(start + query), static_cast<std::int32_t>(key), static_cast<std::int32_t>(head)};
+}
+
+template <class T, class P> struct AttentionQuery {
+  AttentionForward<T> a;
+  P policy;
+  ATOM_HD void operator()(Index unit) const {
+    const Index t = a.q.shape[1], h = a.q.shape[2], d = a.q.shape[3], s = a.k.shape[1], e = a.v.shape[3];
+    const Index head = unit % h, query = unit / h % t, b = unit / (h * t), shared = head / (h / a.k.shape[2]);
+    const T* q = attention_row(a.q, b, query, head);
+    T* out = attention_row(a.out, b, query, head);
+    for (Index i = 0; i < e; ++i) out[i] = 0;
+    const Index end = attention_key_end(a.positions, b, s), begin = end > s ? end - s : 0;
+    T most = -std::numeric_limits<T>::infinity(), total = 0;
+    for (Index key = begin; key < end; ++key) {
+      const auto at = attention_index(a.positions, b, query, key, head);
+      if (!policy_visible(policy, at)) continue;
+      const T score = policy_score(policy, a.scale * dot_of(q, attention_row(a.k, b, key % s, shared), d), at);
+      if (score == -std::numeric_limits<T>::infinity()) continue;
+      const T above = math::max(most, score), keep = math::exp(most - above), weight = math::exp(score - above);
+      const T* v = attention_row(a.v, b, key % s, shared);
+      for (Index i = 0; i < e; ++i) out[i] = math::fma(weight, v[i], out[i] * keep);
+      total = math::fma(total, keep, weight);
+      most = above;
+    }
+    if (total > 0)
+      for (Index i = 0; i < e; ++i) out[i] = out[i] / total;
+    if (a.lse)
+      a.lse[(b * h + head) * t + query] = total > 0 ? most + math::log(total) : -std::numeric_limits<T>::infinity();
+  }
+};
+
+// Probability of a key and the gradient of its raw score, for one query.
+template <class T, class P> struct AttentionPair {
+  const AttentionBackward<T>& a;
+  const P& policy;
+  T probability = 0, slope = 0;
+  ATOM_HD AttentionPair(const AttentionBackward<T>& args, const P& p, Index b, Index query, Index key, Index head)
+      : a(args), policy(p) {
+    const Index t = a.q.shape[1], h = a.q.shape[2], d = a.q.shape[3], e = a.v.shape[3],
+                shared = head / (h / a.k.shape[2]);
+    const T lse = a.lse[(b * h + head) * t + query];
+    const auto at = attention_index(a.positions, b, query, key, head);
+    if (lse == -std::numeric_limits<T>::infinity() || !policy_visible(policy, at)) return;
+    const T raw = a.scale * dot_of(attention_row(a.q, b, query, head), attention_row(a.k, b, key, shared), d);
+    probability = math::exp(policy_score(policy, raw, at) - lse);
+    const T* dout = attention_row(a.dout, b, query, head);
+    const T through =
+        dot_of(dout, attention_row(a.v, b, key, shared), e) - dot_of(dout, attention_row(a.out, b, query, head), e);
+    slope = probability * through * policy_slope(policy, raw, at) * a.scale;
+  }
+};
+
+template <class T, class P> struct AttentionGradientOfQuery {
+  AttentionBackward<T> a;
+  P policy;
+  ATOM_HD void operator()(Index unit) const {
+    const Index t = a.q.shape[1], h = a.q.shape[2], d = a.q.shape[3];
+    const Index head = unit % h, query = unit / h % t, b = unit / (h * t), shared = head / (h / a.k.shape[2]);
+    T* dq = attention_row(a.dq, b, query, head);
+    for (Index i = 0; i < d; ++i) dq[i] = 0;
+    for (Index key = 0; key < attention_key_end(a.positions, b, a.k.shape[1]); ++key) {
+      const AttentionPair<T, P> pair(a, policy, b, query, key, head);
+      if (pair.probability == 0) continue;
+      const T* k = attention_row(a.k, b, key, shared);
+      for (Index i = 0; i < d; ++i) dq[i] = math::fma(pair.slope, k[i], dq[i]);
+    }
+  }
+};
+
+template <class T, class P> struct AttentionGradientOfKey {
+  AttentionBackward<T> a;
+  P policy;
+  ATOM_HD void operator()(Index unit) const {
+    const Index s = a.k.shape[1], heads = a.k.shape[2], d = a.q.shape[3], e = a.v.shape[3];
+    const Index shared = unit % heads, key = unit / heads % s, b = unit / (heads * s), group = a.q.shape[2] / heads;
+    T* dk = attention_row(a.dk, b, key, shared);
+    T* dv = attention_row(a.dv, b, key, shared);
+    for (Index i = 0; i < d; ++i) dk[i] = 0;
+    for (Index i = 0; i < e; ++i) dv[i] = 0;
+    if (key >= attention_key_end(a.positions, b, s)) return;
+    for (Index head = shared * group; head < (shared + 1) * group; ++head)
+      for (Index query = 0; query < a.q.shape[1]; ++query) {
+        const AttentionPair<T, P> pair(a, policy, b, query, key, head);
+        if (pair.probability == 0) continue;
+        const T* q = attention_row(a.q, b, query, head);
+        const T* dout = attention_row(a.dout, b, query, head);
+        for (Index i = 0; i < d; ++i) dk[i] = math::fma(pair.slope, q[i], dk[i]);
+        for (Index i = 0; i < e; ++i) dv[i] = math::fma(pair.probability, dout[i], dv[i]);
+      }
+  }
+};
+
+template <class T> struct CacheAppendElement {
+  View<T> cache;
+  View<const T> from;
+  const std::int32_t *start, *counts;
+  ATOM_HD void operator()(Index i) const {
+    const Index d = from.shape[3], heads = from.shape[2], t = from.shape[1];
+    const Index column = i % d, head = i / d % heads, time = i / (d * heads) % t, b = i / (d * heads * t);
+    if (time >= counts[b]) return;
+    attention_row(cache, b, (start[b] + time) % cache.shape[1], head)[column] =
+        attention_row(from, b, time, head)[column];
+  }
+};
+
+}  // namespace detail
+
+template <GridDevice D, class T, class P>
+void attention_forward(D device, const AttentionForward<T>& a, const P& policy) {
+  for_each(device, a.q.shape[0] * a.q.shape[1] * a.q.shape[2], detail::AttentionQuery<T, P>{a, policy});
+}
+template <GridDevice D, class T, class P>
+void attention_backward(D device, const AttentionBackward<T>& a, const P& policy) {
+  for_each(device, a.q.shape[0] * a.q.shape[1] * a.q.shape[2], detail::AttentionGradientOfQuery<T, P>{a, policy});
+  for_each(device, a.k.shape[0] * a.k.shape[1] * a.k.shape[2], detail::AttentionGradientOfKey<T, P>{a, policy});
+}
+template <GridDevice D, class T> void cache_append(D device, const CacheAppend<T>& a) {
+  for_each(device, a.k.size(), detail::CacheAppendElement<T>{a.cache_k, a.k, a.start, a.counts});
+  for_each(device, a.v.size(), detail::CacheAppendElement<T>{a.cache_v, a.v, a.start, a.counts});
+}
+
+}  // namespace atom

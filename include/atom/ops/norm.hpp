@@ -16,19 +16,20 @@ void check_norm_parameter(std::string_view op, const char* name, const Tensor<T,
         parameter.shape(), ", expected the last axis of x: ", x.dim(-1));
 }
 
-// The result of a norm and what its rule keeps.
+// What the rule of a norm keeps.
 template <class T, class D> struct Norm {
-  Norm(const Tensor<T, D>& input, const Tensor<T, D>& factor, const Tensor<T, D>& bias, bool subtract_mean, double eps,
-       double offset)
+  Norm(const Tensor<T, D>& input, const Tensor<T, D>& factor, bool subtract_mean, double offset)
       : centred(subtract_mean),
         weight_offset(static_cast<T>(offset)),
         x(contiguous(input.buffer())),
         weight(factor.defined() ? contiguous(factor.buffer()) : Buffer<T, D>()),
-        y(x->device(), x->shape()),
         rows(input.size() == 0 ? 0 : input.size() / input.dim(-1)),
         mean(x->device(), Shape{centred ? rows : 0}),
-        rstd(x->device(), Shape{rows}) {
+        rstd(x->device(), Shape{rows}) {}
+
+  Buffer<T, D> forward(const Tensor<T, D>& bias, double eps) const {
     const auto packed = bias.defined() ? contiguous(bias.buffer()) : Buffer<T, D>();
+    Buffer<T, D> y(x->device(), x->shape());
     norm_forward(x->device(), NormForward<T>{.rows = rows,
                                              .channels = x->dim(-1),
                                              .centred = centred,
@@ -40,6 +41,7 @@ template <class T, class D> struct Norm {
                                              .y = y.mutable_data(),
                                              .mean = centred ? mean.mutable_data() : nullptr,
                                              .rstd = rstd.mutable_data()});
+    return y;
   }
 
   // Writes the gradient that `part` points at.
@@ -63,9 +65,8 @@ template <class T, class D> struct Norm {
   bool centred;
   T weight_offset;
   Saved<T, D> x, weight;
-  Buffer<T, D> y;
   Index rows;
-  Buffer<T, D> mean, rstd;
+  Buffer<T, D> mean, rstd;  // (rows), filled by forward
 };
 
 }  // namespace detail
@@ -77,9 +78,9 @@ template <class T, class D> Tensor<T, D> layer_norm(const Tensor<T, D>& x, const
   check(x.rank() > 0, "layer_norm", "x is a scalar, expected at least one axis");
   detail::check_norm_parameter("layer_norm", "weight", x, weight);
   detail::check_norm_parameter("layer_norm", "bias", x, bias);
-  const detail::Norm<T, D> norm(x, weight, bias, true, eps, 0);
+  const detail::Norm<T, D> norm(x, weight, true, 0);
   return record<"layer_norm">(
-      norm.y,
+      norm.forward(bias, eps),
       [norm](const Buffer<T, D>& dy) {
         return grads(norm.gradient(dy, &NormBackward<T>::dx), norm.gradient(dy, &NormBackward<T>::dweight),
                      norm.gradient(dy, &NormBackward<T>::dbias));
@@ -93,9 +94,9 @@ template <class T, class D> Tensor<T, D> rms_norm(const Tensor<T, D>& x, const T
                                                   double eps = 1e-5, double weight_offset = 0) {
   check(x.rank() > 0, "rms_norm", "x is a scalar, expected at least one axis");
   detail::check_norm_parameter("rms_norm", "weight", x, weight);
-  const detail::Norm<T, D> norm(x, weight, {}, false, eps, weight_offset);
+  const detail::Norm<T, D> norm(x, weight, false, weight_offset);
   return record<"rms_norm">(
-      norm.y,
+      norm.forward({}, eps),
       [norm](const Buffer<T, D>& dy) {
         return grads(norm.gradient(dy, &NormBackward<T>::dx), norm.gradient(dy, &NormBackward<T>::dweight));
       },

@@ -37,6 +37,27 @@ TEST_CASE("the gradient of every operation agrees with finite differences") {
       }
 }
 
+TEST_CASE("a second gradient is added to the first") {
+  for (const auto& c : op_cases<double, Cpu>())
+    for (const Shapes& shapes : c.calls) {
+      INFO(c.op << to_text(" ", shapes[0]));
+      Leaves leaves = case_leaves<double>(shapes, c.positive, false, Cpu{});
+      std::vector<std::vector<double>> once;
+      for (auto& leaf : leaves) leaf.require_grad();
+      for (const int times : {1, 2}) {
+        const auto y = run_case(c, leaves, false);
+        backward(y, Tensor<double, Cpu>::from(case_values<double>(y.size(), 9, false), y.shape()));
+        for (std::size_t i = 0; i < leaves.size(); ++i) {
+          auto found = leaves[i].grad().defined() ? leaves[i].grad().to_vector() : std::vector<double>();
+          if (times == 1) once.push_back(found);
+          for (std::size_t j = 0; times == 2 && j < found.size(); ++j)
+            if (std::abs(found[j] - 2 * once[i][j]) > 1e-12 * (1 + std::abs(found[j])))
+              FAIL_CHECK("input " << i << ", element " << j << ": " << found[j] << ", expected twice " << once[i][j]);
+        }
+      }
+    }
+}
+
 TEST_CASE("every operation is checked on at least twelve shapes, an empty one among them") {
   std::map<std::string_view, std::pair<std::size_t, bool>> seen;
   for (const auto& c : op_cases<double, Cpu>()) {

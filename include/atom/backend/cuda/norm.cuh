@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../../core/math.hpp"
+#include "../norm.hpp"
 #include "grid.hpp"
 
 namespace atom {
@@ -50,8 +51,10 @@ template <class T> struct NormGradientRow {
     }
     g_mean = g_mean / static_cast<T>(c);
     gh_mean = gh_mean / static_cast<T>(c);
-    for (Index i = 0; i < c; ++i)
-      a.dx[row * c + i] = (weighted(row, i) - g_mean - normed(row, i) * gh_mean) * a.rstd[row];
+    for (Index i = 0; i < c; ++i) {
+      const T d = (weighted(row, i) - g_mean - normed(row, i) * gh_mean) * a.rstd[row];
+      a.dx[row * c + i] = a.accumulate ? a.dx[row * c + i] + d : d;
+    }
   }
 };
 

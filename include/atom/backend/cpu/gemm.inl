@@ -134,25 +134,30 @@ template <class T> struct Transpose {
     }
   }
 
-  // to[p * to_ld + row] = from[row * ld + p] for p < per_line, row < width
-  static ATOM_ALWAYS_INLINE void block(const T* from, Index ld, T* to, Index to_ld) {
-    Raw x[per_line], y[per_line];
-    ATOM_UNROLL for (int r = 0; r < per_line; ++r) load_lines(x[r], from + r * ld, per_line * ld);
+  // Asks for what lies around p in `rows` rows: a fourth of them, so that four blocks in a row, a line of the cache or
+  // two, cover all.
+  static ATOM_ALWAYS_INLINE void prefetch(const T* from, Index ld, int rows, Index p) {
+    from += p / per_line % 4 * ld + p;
+    ATOM_UNROLL for (int r = 0; r < rows; r += 4) __builtin_prefetch(from + r * ld);
+  }
+  // x[p][row] = from[row * ld + p] for p < per_line, row < width
+  static ATOM_ALWAYS_INLINE void read(Raw (&x)[per_line], const T* from, Index ld) {
+    Raw y[per_line];
+    ATOM_UNROLL for (int r = 0; r < per_line; ++r) load_lines(y[r], from + r * ld, per_line * ld);
     if constexpr (per_line == 4) {
-      interleave<0, 1>(y[0], x[0], x[1]);
-      interleave<2, 1>(y[1], x[0], x[1]);
-      interleave<0, 1>(y[2], x[2], x[3]);
-      interleave<2, 1>(y[3], x[2], x[3]);
-      interleave<0, 2>(x[0], y[0], y[2]);
-      interleave<2, 2>(x[1], y[0], y[2]);
-      interleave<0, 2>(x[2], y[1], y[3]);
-      interleave<2, 2>(x[3], y[1], y[3]);
+      Raw z[per_line];
+      interleave<0, 1>(z[0], y[0], y[1]);
+      interleave<2, 1>(z[1], y[0], y[1]);
+      interleave<0, 1>(z[2], y[2], y[3]);
+      interleave<2, 1>(z[3], y[2], y[3]);
+      interleave<0, 2>(x[0], z[0], z[2]);
+      interleave<2, 2>(x[1], z[0], z[2]);
+      interleave<0, 2>(x[2], z[1], z[3]);
+      interleave<2, 2>(x[3], z[1], z[3]);
     } else {
-      interleave<0, 1>(y[0], x[0], x[1]);
-      interleave<1, 1>(y[1], x[0], x[1]);
-      x[0] = y[0], x[1] = y[1];
+      interleave<0, 1>(x[0], y[0], y[1]);
+      interleave<1, 1>(x[1], y[0], y[1]);
     }
-    ATOM_UNROLL for (int r = 0; r < per_line; ++r) * reinterpret_cast<Loose*>(to + r * to_ld) = x[r];
   }
 };
 #undef ATOM_SHUFFLE
@@ -164,9 +169,46 @@ ATOM_ALWAYS_INLINE void gemm_pack_columns(const T* b, Index ld, Index columns, I
   for (Index j = 0; j < width; j += X::width, b += X::width * ld) {
     Index p = 0;
     if (j + X::width <= columns)
-      for (; p + X::per_line <= depth; p += X::per_line) X::block(b + p, ld, panel + p * width + j, width);
+      for (; p + X::per_line <= depth; p += X::per_line) {
+        typename X::Raw x[X::per_line];
+        X::read(x, b + p, ld);
+        ATOM_UNROLL for (int r = 0; r < X::per_line; ++r) *
+            reinterpret_cast<typename X::Loose*>(panel + (p + r) * width + j) = x[r];
+      }
     for (; p < depth; ++p)
       for (Index r = 0; r < X::width; ++r) panel[p * width + j + r] = j + r < columns ? b[r * ld + p] : T(0);
+  }
+}
+
+// Few rows of A, as in decoding: reading B is all the time there is, so it is not packed but transposed in registers,
+// and read ahead of need. Sixteen columns, all of k.
+template <int rows, class T>
+ATOM_KERNEL void gemm_thin(const T* a, Index a_ld, const T* b, Index b_ld, Index depth, T* c, Index ld) {
+  using X = Transpose<T>;
+  using Raw = typename X::Raw;
+  constexpr int registers = Lanes<T>::registers;
+  Raw sums[rows][registers] = {};
+  Index p = 0;
+  for (; p + X::per_line <= depth; p += X::per_line) {
+    X::prefetch(b + 16 * b_ld, b_ld, 16, p);
+    ATOM_UNROLL for (int j = 0; j < registers; ++j) {
+      Raw x[X::per_line];
+      X::read(x, b + j * X::width * b_ld + p, b_ld);
+      ATOM_UNROLL for (int r = 0; r < X::per_line; ++r) ATOM_UNROLL for (int i = 0; i < rows; ++i)
+          detail::native<&Native<T>::fma>(sums[i][j], a[i * a_ld + p + r] - Raw{}, x[r]);
+    }
+  }
+  for (; p < depth; ++p) {
+    T column[16];
+    for (int r = 0; r < 16; ++r) column[r] = b[r * b_ld + p];
+    ATOM_UNROLL for (int j = 0; j < registers; ++j) {
+      const Raw x = reinterpret_cast<const typename X::Loose*>(column)[j];
+      ATOM_UNROLL for (int i = 0; i < rows; ++i)
+          detail::native<&Native<T>::fma>(sums[i][j], a[i * a_ld + p] - Raw{}, x);
+    }
+  }
+  ATOM_UNROLL for (int i = 0; i < rows; ++i) ATOM_UNROLL for (int j = 0; j < registers; ++j) {
+    reinterpret_cast<typename X::Loose*>(c + i * ld)[j] = sums[i][j];
   }
 }
 
@@ -220,12 +262,26 @@ template <class T> ATOM_KERNEL void gemm_tile_kernel(const detail::GemmCall<T>& 
   T* const sums = in_place ? c : panel + call.packed_b();
   const Index ld = in_place ? call.c.ld : call.tile_columns;
 
+  Index first_column = 0;  // that is not done yet
+  if (rows <= 4 && !call.a.transposed && call.b.transposed) {
+    const auto thin = [&](auto count) ATOM_INLINE_LAMBDA {
+      for (Index& j = first_column; j + 16 <= columns; j += 16)
+        gemm_thin<count()>(a, call.a.ld, b + j * call.b.ld, call.b.ld, call.shape.k, sums + j, ld);
+    };
+    switch (rows) {
+      case 1: thin(std::integral_constant<int, 1>()); break;
+      case 2: thin(std::integral_constant<int, 2>()); break;
+      case 3: thin(std::integral_constant<int, 3>()); break;
+      default: thin(std::integral_constant<int, 4>());
+    }
+  }
+
   Index done = 0;
   do {
     const Index depth = std::min(call.depth, call.shape.k - done);
     if (call.a.transposed) gemm_pack_a(a, call.a.ld, rows, depth, packed_a);
     const T* const block = call.a.transposed ? packed_a : a;
-    for (Index j = 0; j < columns; j += width) {
+    for (Index j = first_column; j < columns; j += width) {
       const T* const from = b + j * (call.b.transposed ? call.b.ld : 1);
       const Index left = columns - j;
       const auto run = [&](auto registers) ATOM_INLINE_LAMBDA {

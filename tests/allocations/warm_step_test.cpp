@@ -116,3 +116,23 @@ TEST_CASE("a warm decoding step allocates nothing", "[allocations]") {
   CHECK(drawn == 20);
   CHECK(during == 0);
 }
+
+TEST_CASE("metrics, guard and schedule allocate nothing in a warm step", "[allocations]") {
+  run::Metrics metrics("/dev/null");
+  optim::Guard guard;
+  const optim::Schedule schedule{.steps = 10};
+  const auto step = [&](Index i) {
+    const double loss = 1 / static_cast<double>(i + 1);
+    metrics.write({.step = i,
+                   .loss = loss,
+                   .learning_rate = static_cast<double>(schedule.lr(i)),
+                   .gradient_norm = 1e-30,
+                   .tokens = 1 << 20,
+                   .seconds = 0.123456,
+                   .skipped = guard.judge(loss, 0.5) != optim::Verdict::accept});
+  };
+  for (Index i = 0; i < 3; ++i) step(i);
+  CHECK(count_calls([&] {
+          for (Index i = 3; i < 10; ++i) step(i);
+        }) == 0);
+}

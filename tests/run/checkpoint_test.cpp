@@ -5,6 +5,8 @@
 #include <atom/optim/guard.hpp>
 #include <atom/run/checkpoint.hpp>
 
+#include <filesystem>
+
 using namespace atom;
 using namespace atom::run;
 

@@ -12,6 +12,8 @@
 #include <atom/run/checkpoint.hpp>
 #include <atom/run/metrics.hpp>
 
+#include <filesystem>
+
 using namespace atom;
 
 namespace {

@@ -55,7 +55,7 @@ void run_to(const std::string& folder, Index steps) {
     const auto found = run::find_checkpoint(folder);
     for (const std::string& sentence : found.skipped) std::fprintf(stderr, "skipped: %s\n", sentence.c_str());
     if (found.newest) run.load(*found.newest);
-    std::filesystem::create_directories(folder);
+    ::mkdir(folder.c_str(), 0777);
     run::Metrics metrics(folder + "/metrics.jsonl", run.step);
     while (run.step < steps) {
       run.advance();

@@ -44,17 +44,18 @@ inline std::optional<Index> step_of(std::string_view name) {
 // Steps of the checkpoints in the folder, valid or not, newest first. Also cleans up after writers that were killed.
 inline std::vector<Index> list_steps(const std::string& folder, bool clean) {
   std::vector<Index> steps;
-  std::error_code error;
   std::vector<std::string> leftovers;
-  for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
-    const std::string name = entry->path().filename();
+  const io::detail::Folder entries(io::detail::Descriptor(folder, O_RDONLY | O_DIRECTORY));
+  if (!entries && errno == ENOENT) return steps;
+  if (!entries) io::fail_system(folder, "cannot be listed");
+  while (const char* entry = entries.next()) {
+    const std::string_view name = entry;
     if (const auto step = step_of(name))
       steps.push_back(*step);
     else if (const auto dot = name.find(".tmp-"); dot != name.npos && step_of(name.substr(0, dot)))
-      leftovers.push_back(folder + "/" + name.substr(0, dot));
+      leftovers.push_back(to_text(folder, '/', name.substr(0, dot)));
   }
-  if (error && error != std::errc::no_such_file_or_directory)
-    io::fail_system(folder, "cannot be listed", error.value());
+  if (errno != 0) io::fail_system(folder, "cannot be listed");
   if (clean)
     for (const std::string& path : leftovers) io::detail::Temporary{path};
   std::ranges::sort(steps, std::greater());
@@ -92,9 +93,8 @@ template <class WriteModel, class State> std::string save_checkpoint(const std::
                                                                      const CheckpointOptions& options = {}) {
   check(step >= 0, "checkpoint", "step is not negative: found ", step);
   const std::string folder = run + "/checkpoints", path = to_text(folder, "/step-", step);
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) io::fail_system(folder, "cannot be created", error.value());
+  for (const std::string& parent : {run, folder})
+    if (::mkdir(parent.c_str(), 0777) != 0 && errno != EEXIST) io::fail_system(parent, "cannot be created");
   io::write_folder(path, [&](const std::string& temporary) {
     write_model(temporary);
     const std::string training = temporary + "/training";
@@ -113,9 +113,8 @@ template <class WriteModel, class State> std::string save_checkpoint(const std::
     if (other == step || (other < step && (options.keep == 0 || ++kept < options.keep))) continue;
     // Under a temporary name first: a crash in the middle leaves no damaged checkpoint, but a leftover to clean up.
     const std::string old = to_text(folder, "/step-", other), doomed = to_text(old, ".tmp-", ::getpid());
-    std::filesystem::rename(old, doomed, error);
-    if (error) io::fail_system(old, "cannot be removed", error.value());
-    std::filesystem::remove_all(doomed, error);
+    if (::rename(old.c_str(), doomed.c_str()) != 0) io::fail_system(old, "cannot be removed");
+    io::detail::remove_tree(AT_FDCWD, doomed.c_str());
   }
   return path;
 }

@@ -36,11 +36,10 @@ class Metrics {
   // Opens the file to append, creating it. Lines of steps after `last_step` are cut off: -1 starts anew, a resumed run
   // passes the step it resumes at. Errors: the system's, naming the file.
   explicit Metrics(std::string path, Index last_step = -1) : path_(std::move(path)) {
-    std::error_code error;
-    if (last_step >= 0 && std::filesystem::exists(path_, error)) {
+    if (last_step >= 0 && io::exists(path_)) {
       size_ = detail::kept_length(io::read_file(path_, std::uint64_t{1} << 36U), last_step);
-      std::filesystem::resize_file(path_, size_, error);
-      if (error) io::fail_system(path_, "cannot be cut to the resumed step", error.value());
+      if (::truncate(path_.c_str(), static_cast<off_t>(size_)) != 0)
+        io::fail_system(path_, "cannot be cut to the resumed step");
     }
     file_.reset(std::fopen(path_.c_str(), size_ > 0 ? "abe" : "wbe"));
     if (!file_) io::fail_system(path_, "cannot open");
@@ -96,8 +95,7 @@ class Metrics {
     if (std::fwrite(line_.data(), 1, line_.size(), file_.get()) != line_.size()) {
       const int error = errno;
       std::clearerr(file_.get());
-      std::error_code ignored;
-      std::filesystem::resize_file(path_, size_, ignored);
+      [[maybe_unused]] const int ignored = ::truncate(path_.c_str(), static_cast<off_t>(size_));
       io::fail_system(path_, "cannot be written", error);
     }
     size_ += line_.size();
@@ -105,7 +103,7 @@ class Metrics {
 
   std::string path_, line_;
   std::unique_ptr<std::FILE, Close> file_;
-  std::uintmax_t size_ = 0;  // of the whole lines
+  std::size_t size_ = 0;  // of the whole lines
 };
 
 }  // namespace atom::run

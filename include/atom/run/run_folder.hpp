@@ -9,6 +9,8 @@
 #include "metrics.hpp"
 #include "report.hpp"
 
+#include <filesystem>
+
 namespace atom::run {
 
 // metrics.jsonl read back. A value that is null there (not finite) is NaN here.
@@ -139,8 +141,8 @@ inline Report make_report(const io::Json& run, const History& history, const std
 inline void write_report(const std::string& folder) {
   const io::Json run = io::read_json(folder + "/run.json");
   const History history = read_history(folder + "/metrics.jsonl");
-  const std::string name = std::filesystem::absolute(folder).lexically_normal().filename().string();
-  const Report report = make_report(run, history, name.empty() ? "training run" : name);
+  const std::string name = io::base_name(folder.substr(0, folder.find_last_not_of('/') + 1));
+  const Report report = make_report(run, history, name.empty() || name.front() == '.' ? "training run" : name);
   io::write_file(folder + "/loss.svg", svg(report.charts.front()));
   io::write_file(folder + "/report.html", html(report));
   std::string samples;

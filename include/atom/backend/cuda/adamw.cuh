@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../../core/math.hpp"
+#include "../adamw.hpp"
 #include "grid.hpp"
 
 #include <span>

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "../../core/math.hpp"
+#include "../attention.hpp"
 #include "grid.hpp"
 
 namespace atom {

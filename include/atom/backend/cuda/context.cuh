@@ -72,10 +72,7 @@ struct CudaContext {
   // Waits for all work. Errors: what a kernel found wrong; a failed kernel.
   void synchronise() {
     check_cuda(cudaStreamSynchronize(stream), "a kernel failed");
-    if (fault->set == 0) return;
-    const IdFault found = *fault;
-    *fault = {};
-    fail("cuda", "id out of range: found ", found.found, ", expected 0..", found.limit - 1);
+    report(std::exchange(*fault, {}));
   }
 
   int ordinal;

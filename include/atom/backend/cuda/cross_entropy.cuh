@@ -2,6 +2,7 @@
 // Cross entropy over a grid (contract: backend/cross_entropy.hpp): one row each.
 #pragma once
 
+#include "../cross_entropy.hpp"
 #include "grid.hpp"
 #include "softmax.cuh"  // greatest_of, exp_sum_of
 

@@ -2,6 +2,7 @@
 // Table lookup over a grid (contract: backend/embedding.hpp): one output each; a gradient's column by one thread.
 #pragma once
 
+#include "../embedding.hpp"
 #include "grid.hpp"
 
 namespace atom {

@@ -11,7 +11,6 @@ namespace atom {
 template <class T> void gemm(Cuda device, const GemmShape& shape, std::type_identity_t<GemmInput<T>> a,
                              std::type_identity_t<GemmInput<T>> b, GemmOutput<T> c, bool accumulate = false,
                              const std::type_identity_t<GemmEpilogue<T>>& epilogue = {}) {
-  if (shape.m == 0 || shape.n == 0 || shape.batch == 0) return;
   CudaContext& context = device.context();
   context.activate();
   constexpr Index most = std::numeric_limits<int>::max();
@@ -21,18 +20,20 @@ template <class T> void gemm(Cuda device, const GemmShape& shape, std::type_iden
   const auto lead = [&](Index ld) { return as_int(std::max<Index>(ld, 1)); };
   // cuBLAS counts columns first, so it sees every matrix transposed: Cᵀ = Bᵀ Aᵀ.
   const auto form = [](bool transposed) { return transposed ? CUBLAS_OP_T : CUBLAS_OP_N; };
-  const T one = 1, beta = accumulate ? T(1) : T(0);
-  const auto call = [&](auto multiply) {
-    check_cublas(multiply(context.blas, form(b.transposed), form(a.transposed), as_int(shape.n), as_int(shape.m),
-                          as_int(shape.k), &one, b.data, lead(b.ld), b.batch_stride, a.data, lead(a.ld), a.batch_stride,
-                          &beta, c.data, lead(c.ld), c.batch_stride, as_int(shape.batch)),
-                 "matrix product");
+  const auto multiply = [&](const GemmOutput<T>& to, bool add) {
+    const T one = 1, beta = add ? T(1) : T(0);
+    const auto call = [&](auto function) {
+      check_cublas(function(context.blas, form(b.transposed), form(a.transposed), as_int(shape.n), as_int(shape.m),
+                            as_int(shape.k), &one, b.data, lead(b.ld), b.batch_stride, a.data, lead(a.ld),
+                            a.batch_stride, &beta, to.data, lead(to.ld), to.batch_stride, as_int(shape.batch)),
+                   "matrix product");
+    };
+    if constexpr (std::is_same_v<T, double>)
+      call(cublasDgemmStridedBatched);
+    else
+      call(cublasSgemmStridedBatched);
   };
-  if constexpr (std::is_same_v<T, double>)
-    call(cublasDgemmStridedBatched);
-  else
-    call(cublasSgemmStridedBatched);
-  detail::gemm_finish(device, shape, c, epilogue);
+  detail::gemm_with(device, shape, c, accumulate, epilogue, multiply);
 }
 
 }  // namespace atom

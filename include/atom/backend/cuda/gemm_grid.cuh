@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The matrix product over a grid (contract: backend/gemm.hpp): one element each, in the processor's order; and what
-// comes after a product that a library computed.
+// comes after a product, whoever computed it.
 #pragma once
 
+#include "../gemm.hpp"
 #include "grid.hpp"
 
 namespace atom::detail {
@@ -17,19 +18,19 @@ ATOM_HD T gemm_element(const GemmInput<T>& a, const GemmInput<T>& b, Index k, In
   return sum;
 }
 
-// C = activation(C + bias) + residual, keeping the value before the activation.
+// C = activation(sum + bias) + residual, keeping the value before the activation; the sum may lie in C itself.
 template <Activation activation, class T> struct GemmFinish {
   GemmShape shape;
-  GemmOutput<T> c;
+  GemmOutput<T> sum, c;
   GemmEpilogue<T> e;
   ATOM_HD void operator()(Index i) const {
     const Index column = i % shape.n, row = i / shape.n % shape.m, product = i / (shape.n * shape.m);
-    T& place = c.data[product * c.batch_stride + row * c.ld + column];
-    const T before = e.bias ? place + e.bias[column] : place;
-    if (e.pre.data) e.pre.data[product * e.pre.batch_stride + row * e.pre.ld + column] = before;
-    const T value = Activate<activation>{}(before);
-    place = e.residual.data ? value + e.residual.data[product * e.residual.batch_stride + row * e.residual.ld + column]
-                            : value;
+    const auto place = [=](const auto& x) { return product * x.batch_stride + row * x.ld + column; };
+    T value = sum.data[place(sum)];
+    if (e.bias) value = value + e.bias[column];
+    if (e.pre.data) e.pre.data[place(e.pre)] = value;
+    value = Activate<activation>{}(value);
+    c.data[place(c)] = e.residual.data ? value + e.residual.data[place(e.residual)] : value;
   }
 };
 
@@ -46,12 +47,28 @@ template <class T> struct GemmElement {
   }
 };
 
-template <GridDevice D, class T>
-void gemm_finish(D device, const GemmShape& shape, const GemmOutput<T>& c, const GemmEpilogue<T>& e) {
-  if (!e.bias && !e.pre.data && !e.residual.data && e.activation == Activation::none) return;
-  with_activation(e.activation, [&](auto activation) {
-    for_each(device, shape.batch * shape.m * shape.n, GemmFinish<activation(), T>{shape, c, e});
-  });
+// The whole contract, of `multiply(GemmOutput<T> to, bool accumulate)`, which computes the sums.
+template <GridDevice D, class T, class Multiply> void gemm_with(D device, const GemmShape& shape,
+                                                                const GemmOutput<T>& c, bool accumulate,
+                                                                const GemmEpilogue<T>& e, const Multiply& multiply) {
+  const Index count = shape.batch * shape.m * shape.n;
+  if (count == 0) return;
+  const auto finish = [&](const GemmOutput<T>& sum) {
+    with_activation(e.activation, [&](auto activation) {
+      for_each(device, count, GemmFinish<activation(), T>{shape, sum, c, e});
+    });
+  };
+  if (e.residual.data == c.data) {  // the old C is needed to the end
+    const auto bytes = static_cast<std::size_t>(count) * sizeof(T);
+    const GemmOutput<T> sum{static_cast<T*>(allocate(device, bytes)), shape.n, shape.m * shape.n};
+    if (accumulate) for_each(device, count, GemmFinish<Activation::none, T>{shape, c, sum, {}});
+    multiply(sum, accumulate);
+    finish(sum);
+    deallocate(device, sum.data, bytes);
+    return;
+  }
+  multiply(c, accumulate);
+  if (e.bias || e.pre.data || e.residual.data || e.activation != Activation::none) finish(c);
 }
 
 }  // namespace atom::detail

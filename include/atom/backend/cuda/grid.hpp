@@ -12,12 +12,21 @@ namespace atom {
 // backend/memory.hpp.
 template <class D>
 concept GridDevice = D::is_grid;
+// What such a device in another namespace derives from, so that the kernels of this one are found for it.
+struct OnGrid {
+  static constexpr bool is_grid = true;
+};
 
-// What check_ids found, reported at the device's next synchronisation.
+// What check_ids found first.
 struct IdFault {
+  std::string_view where;
   std::int32_t found = 0, set = 0;
   Index limit = 0;
 };
+// Error if it found something: what a device does with its fault once it has waited for it.
+inline void report(const IdFault& fault) {
+  check(fault.set == 0, fault.where, "id out of range: found ", fault.found, ", expected 0..", fault.limit - 1);
+}
 
 namespace detail {
 

@@ -2,7 +2,7 @@
 // Memory of a GPU (contract: backend/memory.hpp), from the driver's stream-ordered pool, which keeps what is freed.
 #pragma once
 
-#include "../cpu/memory.hpp"
+#include "../memory.hpp"
 #include "context.cuh"
 
 namespace atom {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../../core/elements.hpp"
+#include "../pointwise.hpp"
 #include "grid.hpp"
 
 #include <tuple>

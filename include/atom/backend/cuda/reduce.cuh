@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../../core/math.hpp"
+#include "../reduce.hpp"
 #include "grid.hpp"
 
 namespace atom {

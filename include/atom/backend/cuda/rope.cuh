@@ -2,6 +2,7 @@
 // Rotary position embedding over a grid (contract: backend/rope.hpp): one pair, or one element that stays, each.
 #pragma once
 
+#include "../rope.hpp"
 #include "grid.hpp"
 
 namespace atom {

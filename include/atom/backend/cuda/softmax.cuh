@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../../core/math.hpp"
+#include "../softmax.hpp"
 #include "grid.hpp"
 
 namespace atom {

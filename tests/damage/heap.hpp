@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Counts the heap of the program it is included in: bytes held, and the most that were held at once. One source only.
+// Counts the heap of the program it is included in: bytes held, and the most that were held at once; and runs out of
+// memory when told to. For one source of a program.
 #pragma once
 
 #include <malloc.h>
@@ -12,7 +13,15 @@ namespace heap {
 
 inline std::atomic<std::size_t> held = 0, peak = 0;
 
+inline long until_failure = -1;     // allocations that still succeed; negative: all do
+inline bool fail_for_good = false;  // not only the next one
+
 inline void* take(std::size_t bytes) {
+  if (until_failure == 0) {
+    if (!fail_for_good) until_failure = -1;
+    throw std::bad_alloc();
+  }
+  if (until_failure > 0) --until_failure;
   void* memory = std::malloc(bytes == 0 ? 1 : bytes);
   if (memory == nullptr) throw std::bad_alloc();
   const std::size_t now = held += ::malloc_usable_size(memory);
@@ -36,7 +45,13 @@ template <class Call> std::size_t peak_of(Call&& call) {
 
 void* operator new(std::size_t bytes) { return heap::take(bytes); }
 void* operator new[](std::size_t bytes) { return heap::take(bytes); }
-void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept { return heap::take(bytes); }  // small, in tests
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+  try {
+    return heap::take(bytes);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
 void operator delete(void* memory) noexcept { heap::give(memory); }
 void operator delete[](void* memory) noexcept { heap::give(memory); }
 void operator delete(void* memory, std::size_t) noexcept { heap::give(memory); }

@@ -253,3 +253,49 @@ TEST_CASE("every truncation and every flipped bit of an index") {
   }
   CHECK(rejected > 1000);
 }
+
+TEST_CASE("running out of memory at any allocation is an exception, and nothing is lost") {
+  const Scratch scratch;
+  const std::string path = scratch / "x.safetensors";
+  const auto write = [](const io::TensorInfo& tensor, io::FileWriter& writer) {
+    writer.write(std::string(static_cast<std::size_t>(tensor.bytes()), 'x'));
+  };
+  io::save_safetensors(path, {{.name = "a"}, {.name = "b", .shape = {2}}}, write);
+  std::array<std::byte, 8> bytes{};
+
+  // Fails allocation 0, 1, 2, ... of the call, that one only and then all after it too, until the call succeeds.
+  const auto points = [&](const auto& call) {
+    int failures = 0;
+    for (const bool for_good : {false, true}) {
+      for (bool failed = true; failed; failures += failed) {
+        const std::size_t before = heap::held;
+        heap::fail_for_good = for_good;
+        heap::until_failure = failures;
+        try {
+          call();
+          failed = false;
+        } catch (const std::exception&) {  // std::bad_alloc, or the Error of a library call that ran out
+        }
+        heap::until_failure = -1;
+        if (heap::held != before) FAIL("leaked " << heap::held - before << " bytes at allocation " << failures);
+      }
+      if (!for_good) CHECK(failures > 10);
+      if (!for_good) failures = 0;
+    }
+    return failures;
+  };
+  CHECK(points([&] {
+          const io::Safetensors tensors(path);
+          tensors.read(*tensors.find("b"), bytes);
+        }) > 10);
+  CHECK(points([&] {
+          io::parse_json(R"({"a": [1, 2.5, {"b": "a text that needs an allocation"}], "c": null})", "f");
+        }) > 10);
+  CHECK(points([&] {
+          io::write_folder(scratch / "folder", [&](const std::string& folder) {
+            io::save_safetensors(folder + "/y", {{.name = "a"}, {.name = "c", .shape = {3}}}, write);
+          });
+        }) > 10);
+  CHECK(points([&] { io::save_safetensors(path, {{.name = "a"}, {.name = "c", .shape = {3}}}, write); }) > 10);
+  CHECK(io::Safetensors(path).find("c") != nullptr);
+}

@@ -5,10 +5,8 @@
 
 #include "file.hpp"
 
-#include <algorithm>
 #include <array>
 #include <cstring>
-#include <vector>
 
 namespace atom::io {
 
@@ -105,16 +103,9 @@ namespace detail {
 
 // One line a file, `16 hexadecimal digits, two spaces, relative path`, sorted by path.
 inline std::string list_checksums(const std::string& folder) {
-  std::vector<std::string> paths;
-  std::error_code error;
-  for (std::filesystem::recursive_directory_iterator entry(folder, error), end; !error && entry != end;
-       entry.increment(error))
-    if (entry->is_regular_file(error)) paths.push_back(entry->path().lexically_relative(folder).generic_string());
-  if (error) fail_system(folder, "cannot be listed", error.value());
-  std::ranges::sort(paths);
   std::string list;
-  for (const std::string& path : paths) {
-    if (path == checksums_name) continue;
+  for (const std::string& path : list_folder(folder)) {
+    if (path.back() == '/' || path == checksums_name) continue;
     check(path.find('\n') == std::string::npos, folder, "a file name contains a line break");
     char digits[17] = "0000000000000000";
     char number[16];
@@ -133,10 +124,7 @@ inline void write_checksums(const std::string& folder) {
 }
 
 // Whether the folder has a list.
-inline bool has_checksums(const std::string& folder) {
-  std::error_code error;
-  return std::filesystem::exists(folder + "/" + std::string(checksums_name), error);
-}
+inline bool has_checksums(const std::string& folder) { return exists(folder + "/" + std::string(checksums_name)); }
 
 // Reads every byte of the folder and compares with its list. Error: names the first file that is damaged, missing or
 // not listed, so any single flipped bit of any file, the list included, is found.

@@ -3,60 +3,11 @@
 // POSIX only. A name has one writer at a time. Every error names the file and says what the system said.
 #pragma once
 
-#include "../core/error.hpp"
+#include "system.hpp"
 
-#include <fcntl.h>     // open, renameat2
-#include <sys/file.h>  // flock
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <filesystem>
-#include <new>  // bad_alloc
 #include <span>
-#include <system_error>
-#include <utility>
 
 namespace atom::io {
-
-[[noreturn]] inline void fail_system(const std::string& path, std::string_view action, int error = errno) {
-  fail(path, action, ": ", std::generic_category().message(error));
-}
-
-namespace detail {
-
-// Calls a system function until no signal interrupts it.
-template <class Call> auto uninterrupted(Call call) {
-  auto result = call();
-  while (result < 0 && errno == EINTR) result = call();
-  return result;
-}
-
-class Descriptor {
- public:
-  Descriptor(const std::string& path, int flags)
-      : number_(uninterrupted([&] { return ::open(path.c_str(), flags | O_CLOEXEC, 0666); })) {}
-  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(number_, other.number_);
-    return *this;
-  }
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-
-  explicit operator bool() const { return number_ >= 0; }
-  int number() const { return number_; }
-
- private:
-  int number_;
-};
-
-inline void sync(const std::string& path, const Descriptor& descriptor) {
-  if (uninterrupted([&] { return ::fsync(descriptor.number()); }) != 0) fail_system(path, "cannot be made durable");
-}
-
-}  // namespace detail
 
 // A regular file open for reading. Const use from several threads at once is fine: there is no position.
 class File {
@@ -133,36 +84,26 @@ class FileWriter {
 
 namespace detail {
 
-inline void sync_path(const std::string& path, int flags = 0) {
-  const Descriptor descriptor(path, O_RDONLY | flags);
-  if (!descriptor) fail_system(path, "cannot open");
-  sync(path, descriptor);
-}
-
-inline std::string parent_of(const std::string& path) {
-  const std::string parent = std::filesystem::path(path).parent_path();
-  return parent.empty() ? "." : parent;
-}
-
 // The name `PATH.tmp-PID` beside a path while its new content is being written. It is locked while in use, so what a
 // killed writer left behind is known by its free lock; the next writer of the path removes it.
 class Temporary {
  public:
   explicit Temporary(const std::string& path) : path_(path), name_(to_text(path, ".tmp-", ::getpid())) {
-    check(!std::filesystem::path(path).filename().empty(), path, "not a name to save under");
+    check(!base_name(path).empty(), path, "not a name to save under");
     remove_leftovers();
   }
   Temporary(const Temporary&) = delete;
   Temporary& operator=(const Temporary&) = delete;
   ~Temporary() {
-    if (created_) remove(name_);
+    if (created_) remove_tree(AT_FDCWD, name_.c_str());
   }
 
   const std::string& name() const { return name_; }
 
   Descriptor create_file() { return locked(Descriptor(name_, O_WRONLY | O_CREAT | O_EXCL)); }
   Descriptor create_folder() {
-    if (::mkdir(name_.c_str(), 0777) != 0) fail_system(path_, "cannot be saved: cannot create a folder beside it");
+    created_ = ::mkdir(name_.c_str(), 0777) == 0;
+    if (!created_) fail_system(path_, "cannot be saved: cannot create a folder beside it");
     return locked(Descriptor(name_, O_RDONLY | O_DIRECTORY));
   }
 
@@ -185,30 +126,20 @@ class Temporary {
 
   Descriptor locked(Descriptor descriptor) {
     if (!descriptor) fail_system(path_, "cannot be saved: cannot create a file beside it");
-    check(lock(descriptor), path_, "is being saved by another writer");
     created_ = true;
+    check(lock(descriptor), path_, "is being saved by another writer");
     return descriptor;
   }
 
-  static void remove(const std::string& path) noexcept {
-    if (::unlink(path.c_str()) == 0) return;
-    try {
-      std::error_code ignored;
-      std::filesystem::remove_all(path, ignored);
-    } catch (const std::bad_alloc&) {  // it stays a leftover
-    }
-  }
-
   void remove_leftovers() const {
-    const std::string prefix = std::filesystem::path(path_).filename().string() + ".tmp-";
-    std::error_code error;
-    for (std::filesystem::directory_iterator entry(parent_of(path_), error), end; !error && entry != end;
-         entry.increment(error)) {
-      const std::string found = entry->path().filename();
-      if (!found.starts_with(prefix) || found.find_first_not_of("0123456789", prefix.size()) != std::string::npos)
-        continue;
-      const Descriptor leftover(entry->path(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-      if (leftover && lock(leftover)) remove(entry->path());
+    const std::string prefix = base_name(path_) + ".tmp-";
+    const Folder folder(Descriptor(parent_of(path_), O_RDONLY | O_DIRECTORY));
+    if (!folder) return;
+    while (const char* entry = folder.next()) {
+      const std::string_view found = entry;
+      if (!found.starts_with(prefix) || found.find_first_not_of("0123456789", prefix.size()) != found.npos) continue;
+      const Descriptor leftover(folder.number(), entry, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+      if (leftover && lock(leftover)) remove_tree(folder.number(), entry);
     }
   }
 
@@ -242,15 +173,8 @@ void write_folder(const std::string& path, Fill&& fill) {
   detail::Temporary temporary(path);
   const detail::Descriptor folder = temporary.create_folder();
   std::forward<Fill>(fill)(temporary.name());
-  std::error_code error;
-  for (std::filesystem::recursive_directory_iterator entry(temporary.name(), error), end; !error && entry != end;
-       entry.increment(error)) {
-    const auto type = entry->symlink_status(error).type();
-    if (type == std::filesystem::file_type::regular) detail::sync_path(entry->path());
-    if (type == std::filesystem::file_type::directory) detail::sync_path(entry->path(), O_DIRECTORY);
-    if (error) break;
-  }
-  if (error) fail_system(path, "cannot be made durable", error.value());
+  for (const std::string& entry : list_folder(temporary.name()))
+    detail::sync_path(temporary.name() + "/" + entry, entry.back() == '/' ? O_DIRECTORY : 0);
   detail::sync(path, folder);
   temporary.commit();
 }

@@ -145,12 +145,11 @@ class Safetensors {
   // `path` is a .safetensors file, a .safetensors.index.json, or a folder with model.safetensors or its index.
   // Errors: any file missing or invalid; a tensor that the index promises and the file it names does not have.
   explicit Safetensors(const std::string& path) {
-    std::error_code error;
     const std::string one = path + "/model.safetensors";
-    if (!std::filesystem::is_directory(path, error))
+    if (!is_folder(path))
       open(path);
     else
-      open(std::filesystem::exists(one, error) ? one : one + ".index.json");
+      open(exists(one) ? one : one + ".index.json");
   }
 
   std::span<const TensorInfo> tensors() const { return tensors_; }  // sorted by name
@@ -191,7 +190,7 @@ class Safetensors {
       if (file != current || files_.empty()) {
         check(!file.empty() && file.find_first_of(std::string_view("/\\\0", 3)) == file.npos, path, "weight_map ",
               in_quotes(tensor), ": found ", in_quotes(file), ", expected the name of a file beside the index");
-        files_.emplace_back(detail::parent_of(path) + "/" + std::string(file));
+        files_.emplace_back(parent_of(path) + "/" + std::string(file));
         header = read_safetensors_header(files_.back());
         if (files_.size() == 1) metadata_ = header.metadata;
         current = file;

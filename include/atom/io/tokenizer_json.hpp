@@ -138,9 +138,7 @@ class TokenizerReader {
   std::size_t bytes_;
 };
 
-inline std::string tokenizer_path(const std::string& path) {
-  return std::filesystem::is_directory(path) ? path + "/tokenizer.json" : path;
-}
+inline std::string tokenizer_path(const std::string& path) { return is_folder(path) ? path + "/tokenizer.json" : path; }
 
 }  // namespace detail
 

@@ -50,6 +50,7 @@
 #include "io/json_value.hpp"
 #include "io/quote.hpp"
 #include "io/split.hpp"
+#include "io/system.hpp"
 #include "io/tokenizer.hpp"
 #include "io/unicode.hpp"
 #include "io/unicode_table.hpp"

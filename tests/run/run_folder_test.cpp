@@ -62,6 +62,8 @@ TEST_CASE("run folder: history comes back as it was written, the report shows it
                                  "Learning rate", "Gradient norm", "steps skipped", "101k"})
     CHECK_THAT(page, Catch::Contains(part));
   CHECK(chart.starts_with("<svg xmlns"));
+  CHECK_NOTHROW(Metrics(metrics_path, 200).write(102, Json::object({{"sample", "cut \xe2\x80"}})));
+  CHECK(read_history(metrics_path).samples.back().text == "cut \xef\xbf\xbd");
   CHECK(read_file(folder / "samples.txt") == "=== step 101 ===\nOnce upon a <time>\n\"…\"\n\n");
 }
 

@@ -56,6 +56,7 @@ TEST_CASE("svg: logarithmic ticks") {
   CHECK(detail::log_ticks(0.5, 20) == std::vector<double>{0.5, 1, 2, 5, 10, 20});
   CHECK(detail::log_ticks(1, 1e5).size() == 6);
   CHECK(detail::tick_text(0.0005) == "5e-04");
+  CHECK(detail::tick_text(0.0015) == "1.5e-03");
   CHECK(detail::tick_text(0.25) == "0.25");
   CHECK(detail::tick_text(1500) == "1500");
   CHECK(detail::tick_text(150'000) == "150k");

@@ -62,11 +62,12 @@ class Metrics {
     put();
   }
 
-  // Anything else about a step: write(200, Json::object({{"validation_loss", 1.9}})). Error: `values` is no object.
+  // Anything else about a step: write(200, Json::object({{"validation_loss", 1.9}})). Bytes in its strings that
+  // are not UTF-8 become U+FFFD. Error: `values` is no object.
   void write(Index step, const io::Json& values) {
     line_ = to_text("{\"step\":", step);
-    if (const std::string text = to_text(values); !values.members(path_).empty())
-      line_ += "," + text.substr(1);
+    if (!values.members(path_).empty())
+      line_ += "," + valid_utf8(to_text(values)).substr(1);
     else
       line_ += '}';
     line_ += '\n';

@@ -30,7 +30,7 @@ struct Chart {
 // Text that may stand in HTML and SVG, in attributes too.
 inline std::string escape_html(std::string_view text) {
   std::string result;
-  for (const char letter : text) {
+  for (const char letter : valid_utf8(text)) {
     const auto code = static_cast<unsigned char>(letter);
     if (letter == '&')
       result += "&amp;";
@@ -43,7 +43,7 @@ inline std::string escape_html(std::string_view text) {
     else if (code >= 0x20 || letter == '\n' || letter == '\t')
       result += letter;
     else
-      result += "\xef\xbf\xbd";  // control characters may stand in no document
+      result += replacement_text;  // control characters may stand in no document
   }
   return result;
 }
@@ -92,7 +92,11 @@ inline std::string tick_text(double value) {
   if (value == 0) return "0";
   const double size = std::abs(value);
   if (size >= 10'000) return compact(value);
-  if (size < 1e-3) return scientific(value, 0);
+  if (size < 0.0099) {
+    std::string text = scientific(value, 1);
+    if (const auto zero = text.find(".0"); zero != text.npos) text.erase(zero, 2);
+    return text;
+  }
   std::string text = fixed(value, size >= 100 ? 0 : size >= 1 ? 2 : 4);
   if (text.find('.') != text.npos) {
     while (text.back() == '0') text.pop_back();
@@ -206,7 +210,9 @@ inline std::string svg(const Chart& chart) {
   };
   text(16, 24, "start", chart.title, " atom-title");
   text(right, chart.height - 8.0, "end", chart.x_label);
-  for (const double tick : y.log ? detail::log_ticks(y.low, y.high) : detail::linear_ticks(y.low, y.high, 6)) {
+  std::vector<double> ticks = y.log ? detail::log_ticks(y.low, y.high) : std::vector<double>();
+  if (ticks.size() < 3) ticks = detail::linear_ticks(y.low, y.high, 5);
+  for (const double tick : ticks) {
     rule(left, y(tick), right, y(tick));
     text(left - 8, y(tick) + 4, "end", detail::tick_text(tick));
   }

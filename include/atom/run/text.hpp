@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../core/error.hpp"
+#include "../core/utf8.hpp"
 
 #include <cmath>
 
@@ -52,6 +53,17 @@ inline std::string duration(double seconds) {
 // "212 MB" (10^6 bytes), "1.25 GB" from 1000 MB on.
 inline std::string megabytes(double bytes) {
   return bytes < 999.5e6 ? fixed(bytes / 1e6, 0) + " MB" : fixed(bytes / 1e9, 2) + " GB";
+}
+
+// The text with U+FFFD in place of bytes that are not UTF-8, as a model may sample them.
+inline std::string valid_utf8(std::string_view text) {
+  std::string result;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto [code, length, cut] = utf8_at(text, at);
+    result += code == no_character ? replacement_text : text.substr(at, length);
+    at += length;
+  }
+  return result;
 }
 
 }  // namespace atom::run

@@ -71,6 +71,13 @@ awk -F'[<>"]' '
   END { if (!failed && (saves != 2 || syncs < 10)) { print "crash_safety: the trace does not show the saves"; exit 1 } }
 ' "$work/trace" >&2
 
+# Signals that interrupt every second call are not noticed.
+rm -rf "$dir"
+mkdir "$dir"
+strace -qq -o "$work/trace" -e trace=fsync -e inject=fsync:error=EINTR:when=1+2 "$loop" save "$dir" 1 1 >/dev/null ||
+  fail "an interrupted fsync"
+"$loop" check "$dir" 1 || fail "an interrupted fsync"
+
 # A disk with room for two saves and a half. Mounting needs root.
 full=
 mkdir "$work/disk"

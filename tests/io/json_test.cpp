@@ -33,6 +33,7 @@ TEST_CASE("values of every kind are read and written") {
   CHECK(to_text(built) == "{\"a\":2,\"b\":[1,\"x\"]}");
   CHECK(built == parse_json("{\"a\":2,\"b\":[1,\"x\"]}", "file"));
   CHECK_FALSE(Json(1) == Json(1.0));
+  CHECK(Json(nullptr).is_null());
 }
 
 TEST_CASE("getters convert, and say what is wrong") {
@@ -55,6 +56,9 @@ TEST_CASE("getters convert, and say what is wrong") {
   CHECK(config.get_optional<int>("width") == 64);
   CHECK(config.contains("none"));
 
+  CHECK(error_of([] {
+          Json::object({{"theta", 1e39}}).get<float>("theta");
+        }) == "[json] \"theta\": found 1e+39, expected a smaller number");
   CHECK(error_of([&] { config.get<int>("heads"); }) == "[config.json] \"heads\" is missing");
   CHECK(error_of([&] { config.get<bool>("width"); }) == "[config.json] \"width\": found 64, expected true or false");
   CHECK(error_of([&] { config.get<std::int8_t>("theta"); }) ==

@@ -32,6 +32,7 @@ class Json {
   };
 
   Json() = default;  // null
+  Json(std::nullptr_t) {}
   template <class T>
   requires std::is_arithmetic_v<T> Json(T value) {
     if constexpr (std::is_same_v<T, bool>)
@@ -202,7 +203,9 @@ template <class T> T Json::convert(std::string_view where, std::string_view name
     if (is_integer())
       return holds<std::int64_t>() ? static_cast<T>(std::get<std::int64_t>(value_))
                                    : static_cast<T>(std::get<std::uint64_t>(value_));
-    return static_cast<T>(std::get<double>(value_));
+    const double value = std::get<double>(value_);
+    if (std::abs(value) > static_cast<double>(std::numeric_limits<T>::max())) wrong(where, name, "a smaller number");
+    return static_cast<T>(value);
   } else if constexpr (std::is_same_v<T, std::string> || std::is_same_v<T, std::string_view>) {
     if (!is_string()) wrong(where, name, "a string");
     return std::get<std::string>(value_);

@@ -17,8 +17,8 @@ using namespace atom;
 namespace {
 
 struct Options {
-  std::string data, out = "runs/stories", tokenizer = "char";
-  Index steps = 1500, stop_at = 0, layers = 4, heads = 4, width = 128, context = 256, batch = 8;
+  std::string data, out = "runs/stories", tokenizer = "bpe:512";
+  Index steps = 1500, stop_at = 0, layers = 4, heads = 4, width = 128, context = 128, batch = 16;
   Index evaluate_every = 250, checkpoint_every = 250;
   double lr = 2e-3, dropout = 0;
   int threads = default_thread_count();
@@ -33,6 +33,7 @@ struct Corpus {
   io::Tokenizer tokenizer;
   data::Split parts;
   std::vector<TokenId> boundary;  // what separates documents: a blank line
+  double entropy = 0;             // nats a token, of stories that were made up; 0: not known
 };
 
 // "char", "bpe:N" or the path of a tokenizer.json.
@@ -51,9 +52,11 @@ Corpus read_corpus(const Options& o, const std::optional<run::Checkpoint>& check
   if (o.data.empty() && !std::filesystem::exists(path)) io::write_file(path, stories::corpus(o.seed));
   const std::string text = data::read_text(path);
   auto tokenizer = checkpoint ? io::load_tokenizer(checkpoint->path) : make_tokenizer(o.tokenizer, text);
+  auto ids = tokenizer.encode(text);
+  const double entropy = o.data.empty() ? story_entropy(text, std::ssize(ids)) : 0;
   const auto boundary = text.find("\n\n") == text.npos ? std::vector<TokenId>() : tokenizer.encode("\n\n");
-  auto parts = data::split(tokenizer.encode(text), {.boundary = boundary});
-  return {path, std::move(tokenizer), std::move(parts), boundary};
+  auto parts = data::split(std::move(ids), {.boundary = boundary});
+  return {path, std::move(tokenizer), std::move(parts), boundary, entropy};
 }
 
 // Mean loss over the validation part, at most 64 batches of it.
@@ -192,7 +195,6 @@ int program(const Options& o) {
       optim::Guard(), 0};
   if (checkpoint) trainer.load(*checkpoint);
   const Index parameters = nn::parameter_count(trainer.model);
-  const double entropy = o.data.empty() ? story_entropy(corpus.tokenizer, corpus.parts.validation.size()) : 0;
   auto run_config = io::Json::object({{"parameters", parameters},
                                       {"vocab", config.vocab},
                                       {"layers", o.layers},
@@ -204,7 +206,7 @@ int program(const Options& o) {
                                       {"lr", o.lr},
                                       {"dropout", o.dropout},
                                       {"tokenizer", o.tokenizer}});
-  if (entropy > 0) run_config.set("entropy", entropy);
+  if (corpus.entropy > 0) run_config.set("entropy", corpus.entropy);
   io::write_file(o.out + "/run.json",
                  to_pretty_text(run::describe_run(
                      {.config = run_config, .seed = o.seed, .threads = o.threads, .data = {corpus.path}})));
@@ -217,7 +219,7 @@ int program(const Options& o) {
   run::write_report(o.out);
   if (code == 0 && o.data.empty() && trainer.step == o.steps)
     report_stories(trainer.model, corpus.tokenizer, data::read_text(corpus.path),
-                   validation_loss(trainer.model, corpus, o), entropy);
+                   validation_loss(trainer.model, corpus, o), corpus.entropy, o.seed);
   if (!o.quiet) fmt::print(stderr, "run folder: {0} (look at {0}/report.html)\n", o.out);
   if (o.json) fmt::print("{{\"step\":{},\"parameters\":{},\"out\":\"{}\"}}\n", trainer.step, parameters, o.out);
   return code;

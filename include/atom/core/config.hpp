@@ -16,6 +16,12 @@
 #define ATOM_CUDA 0
 #endif
 
+// 1: CPU kernels for the baseline instruction set only. Slow programs that compile three times as fast: for debugging and
+// sanitizers. All files of a program must agree.
+#ifndef ATOM_BASELINE_ONLY
+#define ATOM_BASELINE_ONLY 0
+#endif
+
 #define ATOM_ALWAYS_INLINE inline __attribute__((always_inline))
 
 // A function that kernels inline: on the host into code of any instruction set (so it must never be a real call),

@@ -42,7 +42,7 @@ namespace atom::baseline {
 #undef ATOM_NATIVE
 #undef ATOM_KERNEL_INLINE
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !ATOM_BASELINE_ONLY
 
 #define ATOM_ISA_LEVEL 1
 #define ATOM_LANE_BYTES 32

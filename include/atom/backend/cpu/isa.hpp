@@ -10,7 +10,7 @@
 #include <string_view>
 
 // Other processors have the baseline kernels only.
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !ATOM_BASELINE_ONLY
 #define ATOM_X86 1
 #else
 #define ATOM_X86 0

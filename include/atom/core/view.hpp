@@ -13,7 +13,8 @@ template <class T> struct View {
 
   constexpr Index size() const { return element_count(shape); }
   constexpr bool contiguous() const { return is_contiguous(shape, strides); }
-  constexpr operator View<const T>() const requires(!std::is_const_v<T>) { return {data, shape, strides}; }
+  template <std::same_as<const T> U>  // a template, or nvcc warns that View<const T> converts to itself
+  requires(!std::is_const_v<T>) constexpr operator View<U>() const { return {data, shape, strides}; }
 };
 
 template <class T> constexpr View<T> contiguous_view(T* data, const Shape& shape) {

@@ -21,7 +21,7 @@ enum class BpeSymbols { bytes, characters };
 
 struct TokenPair {
   TokenId left = 0, right = 0;
-  friend constexpr auto operator<=>(const TokenPair&, const TokenPair&) = default;
+  constexpr auto operator<=>(const TokenPair&) const = default;
 };
 
 namespace detail {

@@ -35,11 +35,18 @@ template <class F, class T, class D, class... Ts> void map_into(Into<T, D> into,
   }
 }
 
-// A gradient of one input that f(saved..., dy) gives element by element.
+// A gradient of one input that f(saved..., dy) gives element by element. Nothing saved is a case of its own: nvcc
+// rejects the capture of an empty pack.
+template <class F, class T, class D> auto gradient(F f, const Buffer<T, D>& dy) {
+  return [f, dy](Into<T, D> into) { map_into(into, f, dy); };
+}
 template <class F, class T, class D, class... Saved> auto gradient(F f, const Buffer<T, D>& dy, const Saved&... saved) {
   return [f, dy, ... values = *saved](Into<T, D> into) { map_into(into, f, values..., dy); };
 }
 // The rule of an operation with one input: dx = f(saved..., dy).
+template <class F> auto rule(F f) {
+  return [f](const auto& dy) { return gradient(f, dy); };
+}
 template <class F, class... Saved> auto rule(F f, Saved... saved) {
   return [f, ... saved = std::move(saved)](const auto& dy) { return gradient(f, dy, saved...); };
 }

@@ -23,10 +23,14 @@ struct GenerateOptions {
   SamplerOptions sampler() const { return {temperature, top_k, top_p, min_p, repetition_penalty}; }
 };
 
+namespace detail {
+template <class M> using CacheOf = decltype(std::declval<const M&>().make_cache(Index{1}));
+}
+
 // What generation asks of a model: `make_cache`, `next_logits`, `device()`, as models::Transformer has them.
 template <class M>
 concept LanguageModel = requires(const M& model, const Tensor<TokenId, typename M::DeviceType>& ids,
-                                 std::span<const std::int32_t> counts, decltype(model.make_cache(Index{1}))& cache) {
+                                 std::span<const std::int32_t> counts, detail::CacheOf<M>& cache) {
   { model.next_logits(ids, counts, cache) } -> std::same_as<Tensor<typename M::Scalar, typename M::DeviceType>>;
 };
 

@@ -47,12 +47,13 @@ struct Trainer {
     };
   }
 
-  run::StepReport advance() {
+  // `poison` multiplies the loss, and so every gradient.
+  run::StepReport advance(float poison = 1) {
     run::StepReport report{.step = step + 1, .learning_rate = static_cast<double>(schedule.lr(step)), .tokens = 96};
     for (int part = 0; part < 2; ++part) {
       const auto [x, y] = batches.next();
       const auto key = Rng(7).key("dropout", static_cast<std::uint64_t>(2 * step + part));
-      const auto loss = model.loss(x, y, {.mode = nn::training(key), .tokens = 96});
+      const auto loss = model.loss(x, y, {.mode = nn::training(key), .tokens = 96}) * poison;
       report.loss += static_cast<double>(loss.item());
       backward(loss);
     }
@@ -119,6 +120,28 @@ TEST_CASE("resume: stopped at every step, with other numbers of threads, the sam
     CHECK(result_of(folder) == expected);
   }
   set_default_threads(default_thread_count());
+}
+
+TEST_CASE("training: a poisoned step is skipped, changes no weight, and leaves no trace in the guard") {
+  Trainer trainer;
+  for (int i = 0; i < 6; ++i) CHECK(!trainer.advance().skipped);
+  const auto weights = [&] {
+    std::vector<float> all;
+    nn::for_each_tensor(trainer.model, [&](const std::string&, const auto& tensor, Role) {
+      const auto values = tensor.to_vector();
+      all.insert(all.end(), values.begin(), values.end());
+    });
+    return all;
+  };
+  for (const float poison : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), 1e3F}) {
+    const auto before = weights();
+    CHECK(trainer.advance(poison).skipped);
+    CHECK(weights() == before);
+    CHECK(!trainer.advance().skipped);
+    CHECK(weights() != before);
+  }
+  CHECK(trainer.guard.skipped() == 3);
+  CHECK(std::ranges::all_of(weights(), [](float w) { return std::isfinite(w); }));
 }
 
 TEST_CASE("resume: the state of another model is refused, and says where") {

@@ -15,17 +15,18 @@ namespace stories {
 
 // The plot. What is in braces is chosen at its first mention and said again at the others.
 inline constexpr std::string_view plot =
-    "{hero} had a {color} {thing}. {She} kept it in {her} {home}. One day {hero} met {friend} at the {place}. "
-    "They {game}. Then {hero} lost the {thing} and was {mood}. {seeker} looked {first spot} and found nothing. "
-    "{finder} looked {second spot} and found the {color} {thing}. \"Here is the {thing}, {seeker}!\" said {finder}. "
-    "{hero} was happy. {She} took the {color} {thing} home and put it back in {her} {home}.\n\n";
+    "{hero} had a {color} {thing}. {She} kept the {thing} in {her} {home}. One day {hero} and {friend} met at the "
+    "{place}. {hero} and {friend} {game}. Then the {thing} was not in {her} {home}, and {hero} was {mood}. "
+    "{seeker} looked {empty spot} and found nothing. {finder} looked {good spot} and found the {color} {thing}. "
+    "\"Here is the {thing}, {seeker}!\" said {finder}. {hero} took the {color} {thing} home and put it back in {her} "
+    "{home}.\n\n";
 
 using Words = std::span<const std::string_view>;
 
 inline constexpr std::string_view names[] = {"Mia", "Anna", "Lily", "Rose", "Ella", "Zoe",  "Emma", "Ruby",
                                              "Tom", "Ben",  "Max",  "Sam",  "Leo",  "Jack", "Finn", "Noah"};
 inline constexpr std::size_t girls = 8;  // the first names
-inline constexpr std::string_view colors[] = {"red", "blue", "green", "yellow", "big", "small", "old", "new"};
+inline constexpr std::string_view colors[] = {"red", "blue", "green", "yellow", "big", "small", "new", "round"};
 inline constexpr std::string_view things[] = {"kite", "ball", "hat",  "drum", "boat", "book",  "coat", "cup",
                                               "doll", "bell", "lamp", "shoe", "coin", "flute", "ring", "scarf"};
 inline constexpr std::string_view homes[] = {"barn", "shed", "attic", "kitchen", "cellar", "garage", "tower", "hut"};
@@ -34,9 +35,12 @@ inline constexpr std::string_view games[] = {"ran and sang",    "swam and laughe
                                              "talked and ate",  "drew and painted", "fished and rested",
                                              "climbed and hid", "raced and played"};
 inline constexpr std::string_view moods[] = {"sad", "angry", "worried", "upset"};
-inline constexpr std::string_view spots[] = {"under the bridge", "behind the tree", "near the well",
-                                             "in the grass",     "on the bench",    "by the fence",
-                                             "inside the box",   "below the stairs"};
+inline constexpr std::string_view empty_spots[] = {"under the bridge", "behind the tree", "near the well",
+                                                   "in the grass",     "on the bench",    "by the fence",
+                                                   "inside the box",   "below the stairs"};
+inline constexpr std::string_view good_spots[] = {"under the table",   "behind the door", "near the oven",
+                                                  "in the hay",        "on the roof",     "by the gate",
+                                                  "inside the barrel", "below the window"};
 inline constexpr std::string_view pronouns[] = {"She", "He"};
 inline constexpr std::string_view possessives[] = {"her", "his"};
 
@@ -47,13 +51,13 @@ enum Mention {
   color,
   thing,
   home,
-  friend_,
+  companion,
   place,
   game,
   mood,
   finder,
-  first_spot,
-  second_spot,
+  empty_spot,
+  good_spot,
   choices,
   seeker = choices,
   pronoun,
@@ -66,7 +70,7 @@ struct Kind {
   Words words;
   std::uint64_t options = 0;  // how many of the words can be chosen
 };
-// The friend is another than the hero, nobody looks where the other has looked, and the finder is one of two.
+// The friend is another than the hero, and the finder is one of these two.
 inline constexpr std::array<Kind, mentions> kinds = {{{"hero", names, 16},
                                                       {"color", colors, 8},
                                                       {"thing", things, 16},
@@ -76,8 +80,8 @@ inline constexpr std::array<Kind, mentions> kinds = {{{"hero", names, 16},
                                                       {"game", games, 8},
                                                       {"mood", moods, 4},
                                                       {"finder", names, 2},
-                                                      {"first spot", spots, 8},
-                                                      {"second spot", spots, 7},
+                                                      {"empty spot", empty_spots, 8},
+                                                      {"good spot", good_spots, 8},
                                                       {"seeker", names},
                                                       {"She", pronouns},
                                                       {"her", possessives}}};
@@ -88,22 +92,26 @@ inline constexpr std::uint64_t count = [] {
   return product;
 }();
 
-// For each choice the place of its word among the words of its kind; of the finder 0 for the hero, 1 for the friend.
-using Choices = std::array<std::size_t, choices>;
+// The digits of a story's number. Most are the place of a word among the words of its kind; the friend's counts on from
+// the hero, who is nobody's friend here; the finder's is 0 for the hero and 1 for the friend.
+using Digits = std::array<std::size_t, choices>;
 
-constexpr std::size_t index_of(const Choices& chosen, std::size_t mention) {
+constexpr std::size_t word_of(const Digits& digits, std::size_t mention) {
   switch (mention) {
-    case finder: return chosen[chosen[finder] == 0 ? hero : friend_];
-    case seeker: return chosen[chosen[finder] == 0 ? friend_ : hero];
+    case companion: return (digits[hero] + 1 + digits[companion]) % std::size(names);
+    case finder: return word_of(digits, digits[finder] == 0 ? hero : companion);
+    case seeker: return word_of(digits, digits[finder] == 0 ? companion : hero);
     case pronoun:
-    case possessive: return chosen[hero] < girls ? 0 : 1;
-    default: return chosen[mention];
+    case possessive: return digits[hero] < girls ? 0 : 1;
+    default: return digits[mention];
   }
 }
 
-// The word that a choice must not be, or none.
-constexpr std::size_t excluded(const Choices& chosen, std::size_t choice) {
-  return choice == friend_ ? chosen[hero] : choice == second_spot ? chosen[first_spot] : std::size_t(-1);
+// The digit that the first mention of a choice tells. The seeker, who does not find it, tells who will.
+constexpr std::size_t digit_of(const Digits& digits, std::size_t choice, std::size_t word) {
+  if (choice == companion) return (word + std::size(names) - 1 - digits[hero]) % std::size(names);
+  if (choice == finder) return word == digits[hero] ? 1 : 0;
+  return word;
 }
 
 // Calls `literal(text)` and `mention(index)` for the parts of the plot, in order, until one returns false.
@@ -122,15 +130,14 @@ template <class Literal, class Say> void follow_plot(Literal&& literal, Say&& me
 
 // The story of a number below `count`, with the blank line that ends it.
 inline std::string tell(std::uint64_t number) {
-  Choices chosen{};
+  Digits digits{};
   for (std::size_t choice = 0; choice < choices; ++choice) {
-    chosen[choice] = static_cast<std::size_t>(number % kinds[choice].options);
+    digits[choice] = static_cast<std::size_t>(number % kinds[choice].options);
     number /= kinds[choice].options;
-    if (chosen[choice] >= excluded(chosen, choice)) ++chosen[choice];
   }
   std::string text;
   follow_plot([&](std::string_view part) { return text += part, true; },
-              [&](std::size_t mention) { return text += kinds[mention].words[index_of(chosen, mention)], true; });
+              [&](std::size_t mention) { return text += kinds[mention].words[word_of(digits, mention)], true; });
   return text;
 }
 
@@ -138,21 +145,20 @@ struct Reading {
   bool well_formed = false;  // the plot, with words of the right kind in its places
   bool consistent = false;   // and everything agrees with what was said before
   std::uint64_t number = 0;  // tell(number) is the story, if both hold
-  std::string problem;       // otherwise, the first one
+  std::string problem = {};  // otherwise, the first one
   explicit operator bool() const { return well_formed && consistent; }
 };
 
 inline Reading understand(std::string_view story) {
-  Reading reading{true, true, 0, {}};
-  Choices chosen{};
+  Reading reading{.well_formed = true, .consistent = true};
+  Digits digits{};
   std::array<bool, choices> known{};
   std::size_t at = 0;
   const auto complain = [&](bool& verdict, const auto&... parts) {
     if (reading.problem.empty()) reading.problem = atom::to_text("at character ", at, ": ", parts...);
-    verdict = false;
-    return &verdict != &reading.well_formed;  // go on?
+    return verdict = false;
   };
-  const auto found = [&] { return story.substr(at, std::min<std::size_t>(16, story.size() - at)); };
+  const auto found = [&] { return story.substr(at, 16); };
 
   const auto literal = [&](std::string_view part) {
     if (!story.substr(at).starts_with(part))
@@ -165,15 +171,14 @@ inline Reading understand(std::string_view story) {
     std::size_t word = 0;
     while (word < words.size() && !story.substr(at).starts_with(words[word])) ++word;
     if (word == words.size()) return complain(reading.well_formed, "expected a ", label, ", found '", found(), "'");
-    bool fine = true;
-    const std::size_t choice = mentioned == seeker ? std::size_t{finder} : mentioned;  // who fails tells who finds
+    const std::size_t choice = mentioned == seeker ? std::size_t{finder} : mentioned;
     if (choice < choices && !known[choice]) {
       known[choice] = true;
-      chosen[choice] = choice == finder ? (word == chosen[hero] ? 1 : 0) : word;
-      if (word == excluded(chosen, choice))
-        fine = complain(reading.consistent, "'", words[word], "' is already the other");
+      digits[choice] = digit_of(digits, choice, word);
+      if (digits[choice] >= kinds[choice].options)
+        complain(reading.consistent, "'", words[word], "' cannot be the ", label);
     }
-    if (const std::size_t expected = index_of(chosen, mentioned); fine && word != expected)
+    if (const std::size_t expected = word_of(digits, mentioned); word != expected)
       complain(reading.consistent, "'", words[word], "' does not agree with what came before, expected '",
                words[expected], "'");
     at += words[word].size();
@@ -183,8 +188,7 @@ inline Reading understand(std::string_view story) {
   if (reading.well_formed && at != story.size()) complain(reading.well_formed, "the story goes on after its end");
   reading.consistent = reading.consistent && reading.well_formed;
   for (std::size_t choice = choices; reading && choice-- > 0;)
-    reading.number =
-        reading.number * kinds[choice].options + chosen[choice] - (chosen[choice] > excluded(chosen, choice));
+    reading.number = reading.number * kinds[choice].options + digits[choice];
   return reading;
 }
 

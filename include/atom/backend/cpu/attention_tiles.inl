@@ -23,7 +23,7 @@ ATOM_KERNEL void attention_inner(const detail::AttentionProduct<T>& p, Index row
     ATOM_UNROLL for (int i = 0; i < rows; ++i) {
       const typename V::Raw x = a[i * a_row] - typename V::Raw{};
 #if ATOM_ISA_LEVEL > 0
-      ATOM_UNROLL for (int j = 0; j < registers; ++j) detail::native<&Native<T>::fma>(sums[i][j], x, values[j]);
+      ATOM_UNROLL for (int j = 0; j < registers; ++j) ATOM_CALL_NATIVE(Native<T>::fma)(sums[i][j], x, values[j]);
 #else
       ATOM_UNROLL for (int j = 0; j < registers; ++j) sums[i][j] = x * values[j] + sums[i][j];
 #endif

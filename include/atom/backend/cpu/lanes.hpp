@@ -21,7 +21,18 @@
 #define ATOM_UNROLL
 #endif
 
+// A call of one of Native's functions. Clang goes through a constant pointer: it checks the target of an always_inline
+// function at a direct call, also inside code (a policy) that is itself only ever inlined into a kernel of the right
+// target. Under g++ a pointer's type would forget how vectors are aligned.
+#if defined(__clang__)
+#define ATOM_CALL_NATIVE(function) ::atom::detail::native<&function>
+#else
+#define ATOM_CALL_NATIVE(function) function
+#endif
+
 namespace atom::detail {
+
+template <auto F> inline constexpr auto native = F;
 
 template <class T>
 concept Arithmetic = std::is_arithmetic_v<T>;
@@ -31,9 +42,6 @@ template <class T> using BitsOf = std::conditional_t<sizeof(T) == 4, std::int32_
 
 template <class T> using FloatOf = std::conditional_t<sizeof(T) == 4, float, double>;
 
-// Calling through a constant pointer: clang checks the target of an always_inline function at a direct call, also
-// inside code (a policy) that is itself only ever inlined into a kernel of the right target.
-template <auto F> inline constexpr auto native = F;
 
 // A mask of a built-in function; g++ declares most of them signed.
 #if defined(__clang__)

@@ -158,7 +158,7 @@ template <class T> struct Lanes {
     // Bits of integers travel as those of a floating-point number.
     using Float = detail::FloatOf<detail::BitsOf<T>>;
     typename Native<Float>::Raw a;
-    detail::native<&Native<Float>::broadcast>(a, std::bit_cast<Float>(x));
+    ATOM_CALL_NATIVE(Native<Float>::broadcast)(a, std::bit_cast<Float>(x));
     ATOM_UNROLL for (int i = 0; i < registers; ++i) r[i] = __builtin_bit_cast(Raw, a);
   }
   // Lane by lane from another type: what a score policy says as S(i.query - i.key).
@@ -264,16 +264,16 @@ template <class T> struct Lanes {
   }
   // a * b + c, rounded once on avx2 and avx512, twice on baseline.
   friend ATOM_ALWAYS_INLINE Lanes fma(Lanes a, Lanes b, Lanes c) {
-    ATOM_UNROLL for (int i = 0; i < registers; ++i) detail::native<&Native<T>::fma>(c.r[i], a.r[i], b.r[i]);
+    ATOM_UNROLL for (int i = 0; i < registers; ++i) ATOM_CALL_NATIVE(Native<T>::fma)(c.r[i], a.r[i], b.r[i]);
     return c;
   }
   friend ATOM_ALWAYS_INLINE Lanes sqrt(Lanes a) {
-    ATOM_UNROLL for (int i = 0; i < registers; ++i) detail::native<&Native<T>::sqrt>(a.r[i]);
+    ATOM_UNROLL for (int i = 0; i < registers; ++i) ATOM_CALL_NATIVE(Native<T>::sqrt)(a.r[i]);
     return a;
   }
   // To the nearest integer, halves to the even one.
   friend ATOM_ALWAYS_INLINE Lanes round_even(Lanes a) {
-    ATOM_UNROLL for (int i = 0; i < registers; ++i) detail::native<&Native<T>::round_even>(a.r[i]);
+    ATOM_UNROLL for (int i = 0; i < registers; ++i) ATOM_CALL_NATIVE(Native<T>::round_even)(a.r[i]);
     return a;
   }
   friend ATOM_ALWAYS_INLINE Lanes abs(Lanes a) {

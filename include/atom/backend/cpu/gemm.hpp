@@ -9,6 +9,14 @@
 
 namespace atom::detail {
 
+// One tile of C with what it needs; the epilogue's pointers are those of its first element.
+template <class T> struct GemmTile {
+  Index rows, columns;
+  const T *a, *b;
+  T* c;
+  GemmEpilogue<T> epilogue;
+};
+
 template <class T> struct GemmCall {
   // Elements of k that a tile takes at a time: what the inner loop reads of B then stays in the first-level cache.
   static constexpr Index depth = 256;
@@ -38,12 +46,34 @@ template <class T> struct GemmCall {
     }
   }
 
-  // Elements of memory that computing a tile needs.
+  GemmTile<T> tile(Index index) const {
+    const Index column = index % column_tiles * tile_columns, row = index / column_tiles % row_tiles * tile_rows;
+    const Index product = index / (column_tiles * row_tiles);
+    GemmTile<T> t{std::min(tile_rows, shape.m - row),
+                  std::min(tile_columns, shape.n - column),
+                  a.data + product * a.batch_stride + row * (a.transposed ? 1 : a.ld),
+                  b.data + product * b.batch_stride + column * (b.transposed ? b.ld : 1),
+                  c.data + product * c.batch_stride + row * c.ld + column,
+                  epilogue};
+    const auto shift = [&](auto& matrix) {
+      if (matrix.data) matrix.data += product * matrix.batch_stride + row * matrix.ld + column;
+    };
+    shift(t.epilogue.pre);
+    shift(t.epilogue.residual);
+    if (t.epilogue.bias) t.epilogue.bias += column;
+    return t;
+  }
+
+  bool has_epilogue() const {
+    return epilogue.bias || epilogue.pre.data || epilogue.residual.data || epilogue.activation != Activation::none;
+  }
+
+  // Elements of memory that computing a tile needs: a block of A, a panel of B, sums that may not go to C at once.
   Index packed_a() const { return a.transposed ? tile_rows * (depth + 16) : 0; }
   Index packed_b() const { return depth * widest; }
-  // The old values of C are needed until the sums are complete.
-  bool keeps_c() const { return accumulate || epilogue.residual.data == c.data; }
-  bool needs_sums() const { return keeps_c() || shape.n % widest != 0; }
+  bool needs_sums() const {
+    return (accumulate && shape.k > depth) || shape.n % widest != 0 || epilogue.residual.data == c.data;
+  }
   Index scratch() const { return packed_a() + packed_b() + (needs_sums() ? tile_rows * tile_columns : 0); }
 };
 

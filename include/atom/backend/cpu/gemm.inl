@@ -6,32 +6,52 @@
 // Twelve sums, three registers of B and one of A: all of sixteen registers; of thirty-two the same with twice the rows.
 constexpr int gemm_rows = ATOM_ISA_LEVEL == 2 ? 8 : 4;
 
-// C (rows, registers wide) continues its sums over depth elements of k; `first`: from 0. `a` has its element (i, p) at
-// i * row_step + p * k_step, the panel holds the row p of B at p * width.
-template <int rows, int registers, class T> ATOM_KERNEL void gemm_inner(const T* a, Index row_step, Index k_step,
-                                                                        const T* panel, Index depth, bool first, T* c,
-                                                                        Index ld) {
+// Where the sums of a panel come from (null: they begin at 0) and go to; `add`: to what is there.
+template <class T> struct GemmSums {
+  const T* from;
+  Index from_ld;
+  T* to;
+  Index to_ld;
+  bool add;
+
+  ATOM_ALWAYS_INLINE void skip(Index rows) {
+    if (from) from += rows * from_ld;
+    to += rows * to_ld;
+  }
+};
+
+template <int rows, int registers, class T>
+ATOM_ALWAYS_INLINE void gemm_store(typename Lanes<T>::Raw (&sums)[rows][registers], const GemmSums<T>& s) {
+  ATOM_UNROLL for (int i = 0; i < rows; ++i) ATOM_UNROLL for (int j = 0; j < registers; ++j) {
+    auto& to = reinterpret_cast<typename Lanes<T>::Loose*>(s.to + i * s.to_ld)[j];
+    if (s.add) sums[i][j] = to + sums[i][j];
+    to = sums[i][j];
+  }
+}
+
+// The sums of (rows, registers) over depth elements of k. `a` has its element (i, p) at i * row_step + p * k_step, the
+// panel holds the row p of B at p * width.
+template <int rows, int registers, class T>
+ATOM_KERNEL void gemm_inner(const T* a, Index row_step, Index k_step, const T* panel, Index depth, GemmSums<T> s) {
   using V = Lanes<T>;
   using Raw = typename V::Raw;
   using Loose = typename V::Loose;
   Raw sums[rows][registers];
   ATOM_UNROLL for (int i = 0; i < rows; ++i) ATOM_UNROLL for (int j = 0; j < registers; ++j) {
     sums[i][j] = Raw{};
-    if (!first) sums[i][j] = reinterpret_cast<const Loose*>(c + i * ld)[j];
+    if (s.from) sums[i][j] = reinterpret_cast<const Loose*>(s.from + i * s.from_ld)[j];
   }
   for (; depth > 0; --depth) {
     Raw b[registers];
     ATOM_UNROLL for (int j = 0; j < registers; ++j) b[j] = reinterpret_cast<const Loose*>(panel)[j];
     ATOM_UNROLL for (int i = 0; i < rows; ++i) {
       const Raw x = a[i * row_step] - Raw{};
-      ATOM_UNROLL for (int j = 0; j < registers; ++j) detail::native<&Native<T>::fma>(sums[i][j], x, b[j]);
+      ATOM_UNROLL for (int j = 0; j < registers; ++j) ATOM_CALL_NATIVE(Native<T>::fma)(sums[i][j], x, b[j]);
     }
     a += k_step;
     panel += registers * V::per_register;
   }
-  ATOM_UNROLL for (int i = 0; i < rows; ++i) ATOM_UNROLL for (int j = 0; j < registers; ++j) {
-    reinterpret_cast<Loose*>(c + i * ld)[j] = sums[i][j];
-  }
+  gemm_store<rows, registers>(sums, s);
 }
 
 // A packed block of rows lies k after k; from block to block there is a gap, or all of them would fall into the same
@@ -53,16 +73,16 @@ template <class T> ATOM_KERNEL void gemm_pack_a(const T* a, Index ld, Index rows
 // All rows of a tile against one panel.
 template <int registers, class T> ATOM_ALWAYS_INLINE void gemm_panel(const T* a, Index a_ld, bool packed,
                                                                      const T* panel, Index rows, Index depth,
-                                                                     bool first, T* c, Index ld) {
+                                                                     GemmSums<T> s) {
   const Index row_step = packed ? 1 : a_ld, k_step = packed ? gemm_rows : 1;
   const Index block_step = gemm_rows * (packed ? gemm_packed_row(depth) : a_ld);
-  for (; rows >= gemm_rows; rows -= gemm_rows, a += block_step, c += gemm_rows * ld)
-    gemm_inner<gemm_rows, registers>(a, row_step, k_step, panel, depth, first, c, ld);
+  for (; rows >= gemm_rows; rows -= gemm_rows, a += block_step, s.skip(gemm_rows))
+    gemm_inner<gemm_rows, registers>(a, row_step, k_step, panel, depth, s);
   const auto some = [&]<int count>(std::integral_constant<int, count>) ATOM_INLINE_LAMBDA {
     if ((rows & count) == 0) return;
-    gemm_inner<count, registers>(a, row_step, k_step, panel, depth, first, c, ld);
+    gemm_inner<count, registers>(a, row_step, k_step, panel, depth, s);
     a += count * row_step;
-    c += count * ld;
+    s.skip(count);
   };
   if constexpr (gemm_rows == 8) some(std::integral_constant<int, 4>());
   some(std::integral_constant<int, 2>());
@@ -183,7 +203,7 @@ ATOM_ALWAYS_INLINE void gemm_pack_columns(const T* b, Index ld, Index columns, I
 // Few rows of A, as in decoding: reading B is all the time there is, so it is not packed but transposed in registers,
 // and read ahead of need. Sixteen columns, all of k.
 template <int rows, class T>
-ATOM_KERNEL void gemm_thin(const T* a, Index a_ld, const T* b, Index b_ld, Index depth, T* c, Index ld) {
+ATOM_KERNEL void gemm_thin(const T* a, Index a_ld, const T* b, Index b_ld, Index depth, GemmSums<T> s) {
   using X = Transpose<T>;
   using Raw = typename X::Raw;
   constexpr int registers = Lanes<T>::registers;
@@ -195,7 +215,7 @@ ATOM_KERNEL void gemm_thin(const T* a, Index a_ld, const T* b, Index b_ld, Index
       Raw x[X::per_line];
       X::read(x, b + j * X::width * b_ld + p, b_ld);
       ATOM_UNROLL for (int r = 0; r < X::per_line; ++r) ATOM_UNROLL for (int i = 0; i < rows; ++i)
-          detail::native<&Native<T>::fma>(sums[i][j], a[i * a_ld + p + r] - Raw{}, x[r]);
+          ATOM_CALL_NATIVE(Native<T>::fma)(sums[i][j], a[i * a_ld + p + r] - Raw{}, x[r]);
     }
   }
   for (; p < depth; ++p) {
@@ -204,69 +224,80 @@ ATOM_KERNEL void gemm_thin(const T* a, Index a_ld, const T* b, Index b_ld, Index
     ATOM_UNROLL for (int j = 0; j < registers; ++j) {
       const Raw x = reinterpret_cast<const typename X::Loose*>(column)[j];
       ATOM_UNROLL for (int i = 0; i < rows; ++i)
-          detail::native<&Native<T>::fma>(sums[i][j], a[i * a_ld + p] - Raw{}, x);
+          ATOM_CALL_NATIVE(Native<T>::fma)(sums[i][j], a[i * a_ld + p] - Raw{}, x);
     }
   }
-  ATOM_UNROLL for (int i = 0; i < rows; ++i) ATOM_UNROLL for (int j = 0; j < registers; ++j) {
-    reinterpret_cast<typename X::Loose*>(c + i * ld)[j] = sums[i][j];
-  }
+  gemm_store<rows, registers>(sums, s);
 }
 
 // ---- the tile -------------------------------------------------------------------------------------------------------
 
-// What follows the product: C, and `pre`, from the sums.
-template <Activation activation, class T> ATOM_KERNEL void gemm_finish(const GemmEpilogue<T>& e, const T* sums,
-                                                                       Index sums_ld, bool accumulate, Index rows,
-                                                                       Index columns, T* c, Index c_ld) {
+// What follows the product: C, and `pre`, from the sums of the tile's columns j..j+columns-1.
+template <Activation activation, class T> ATOM_KERNEL void gemm_finish(const detail::GemmTile<T>& tile, Index j,
+                                                                       Index columns, const T* sums, Index sums_ld,
+                                                                       bool accumulate, Index c_ld) {
   using V = Lanes<T>;
-  for (Index i = 0; i < rows; ++i) {
-    for (Index j = 0; j < columns; j += V::size) {
-      const Index count = columns - j;
-      auto v = V::load(sums + i * sums_ld + j, count);
-      if (accumulate) v = V::load(c + i * c_ld + j, count) + v;
-      if (e.bias) v += V::load(e.bias + j, count);
-      if (e.pre.data) v.store(e.pre.data + i * e.pre.ld + j, count);
+  const GemmEpilogue<T>& e = tile.epilogue;
+  for (Index i = 0; i < tile.rows; ++i, sums += sums_ld) {
+    for (Index from = 0; from < columns; from += V::size) {
+      const Index count = columns - from, at = j + from;
+      auto v = V::load(sums + from, count);
+      if (accumulate) v = V::load(tile.c + i * c_ld + at, count) + v;
+      if (e.bias) v += V::load(e.bias + at, count);
+      if (e.pre.data) v.store(e.pre.data + i * e.pre.ld + at, count);
       v = Activate<activation>{}(v);
-      if (e.residual.data) v += V::load(e.residual.data + i * e.residual.ld + j, count);
-      v.store(c + i * c_ld + j, count);
+      if (e.residual.data) v += V::load(e.residual.data + i * e.residual.ld + at, count);
+      v.store(tile.c + i * c_ld + at, count);
     }
   }
 }
 
-template <int registers, class T> ATOM_KERNEL void gemm_columns(const detail::GemmCall<T>& call, const T* a,
-                                                                bool packed, const T* b, Index columns, Index rows,
-                                                                Index depth, bool first, T* panel, T* c, Index ld) {
+// One panel of B, packed, and all rows of the tile.
+template <int registers, class T> ATOM_KERNEL void gemm_columns(const detail::GemmCall<T>& call, const T* a, const T* b,
+                                                                Index columns, Index rows, Index depth, T* panel,
+                                                                const GemmSums<T>& s) {
   constexpr int width = registers * Lanes<T>::per_register;
   if (call.b.transposed)
     gemm_pack_columns<width>(b, call.b.ld, columns, depth, panel);
   else
     gemm_pack_rows<width>(b, call.b.ld, columns, depth, panel);
-  gemm_panel<registers>(a, call.a.ld, packed, panel, rows, depth, first, c, ld);
+  gemm_panel<registers>(a, call.a.ld, call.a.transposed, panel, rows, depth, s);
 }
 
-template <class T> ATOM_KERNEL void gemm_tile_kernel(const detail::GemmCall<T>& call, Index tile, T* scratch) {
+template <class T> ATOM_KERNEL void gemm_tile_kernel(const detail::GemmCall<T>& call, Index index, T* scratch) {
   constexpr Index register_width = Lanes<T>::per_register, width = 3 * register_width;
-  const Index column = tile % call.column_tiles * call.tile_columns;  // of this tile: first column, first row, product
-  const Index row = tile / call.column_tiles % call.row_tiles * call.tile_rows;
-  const Index product = tile / (call.column_tiles * call.row_tiles);
-  const Index rows = std::min(call.tile_rows, call.shape.m - row);
-  const Index columns = std::min(call.tile_columns, call.shape.n - column);
-  const T* a = call.a.data + product * call.a.batch_stride + row * (call.a.transposed ? 1 : call.a.ld);
-  const T* b = call.b.data + product * call.b.batch_stride + column * (call.b.transposed ? call.b.ld : 1);
-  T* const c = call.c.data + product * call.c.batch_stride + row * call.c.ld + column;
-
+  const detail::GemmTile<T> tile = call.tile(index);
+  const Index k = call.shape.k, rows = tile.rows, columns = tile.columns;
   T* const packed_a = scratch;
   T* const panel = packed_a + call.packed_a();
-  // Sums, which come in whole registers, go to C itself where they fit and its old values are not needed.
-  const bool in_place = !call.keeps_c() && columns % register_width == 0;
-  T* const sums = in_place ? c : panel + call.packed_b();
-  const Index ld = in_place ? call.c.ld : call.tile_columns;
+  T* const sums = panel + call.packed_b();  // for what may not go to C at once
+
+  // Whole registers fit into C, unless its old values are still to be read.
+  const auto fits = [&](Index count) ATOM_INLINE_LAMBDA {
+    return count % register_width == 0 && call.epilogue.residual.data != call.c.data;
+  };
+  const auto place = [&](Index j, Index count, bool first, bool last) ATOM_INLINE_LAMBDA {
+    const bool in_c = fits(count), partial_in_c = in_c && !call.accumulate;
+    T* const partial = partial_in_c ? tile.c + j : sums + j;
+    const Index partial_ld = partial_in_c ? call.c.ld : call.tile_columns;
+    GemmSums<T> s{first ? nullptr : partial, partial_ld, partial, partial_ld, false};
+    if (last && in_c) s.to = tile.c + j, s.to_ld = call.c.ld, s.add = call.accumulate;
+    return s;
+  };
+  const auto finish = [&](Index j, Index count) ATOM_INLINE_LAMBDA {
+    const bool in_c = fits(count);
+    if (in_c && !call.has_epilogue()) return;
+    with_activation(call.epilogue.activation, [&](auto activation) {
+      gemm_finish<activation()>(tile, j, count, in_c ? tile.c + j : sums + j, in_c ? call.c.ld : call.tile_columns,
+                                call.accumulate && !in_c, call.c.ld);
+    });
+  };
 
   Index first_column = 0;  // that is not done yet
   if (rows <= 4 && !call.a.transposed && call.b.transposed) {
     const auto thin = [&](auto count) ATOM_INLINE_LAMBDA {
       for (Index& j = first_column; j + 16 <= columns; j += 16)
-        gemm_thin<count()>(a, call.a.ld, b + j * call.b.ld, call.b.ld, call.shape.k, sums + j, ld);
+        gemm_thin<count()>(tile.a, call.a.ld, tile.b + j * call.b.ld, call.b.ld, k, place(j, 16, true, true));
     };
     switch (rows) {
       case 1: thin(std::integral_constant<int, 1>()); break;
@@ -274,38 +305,31 @@ template <class T> ATOM_KERNEL void gemm_tile_kernel(const detail::GemmCall<T>& 
       case 3: thin(std::integral_constant<int, 3>()); break;
       default: thin(std::integral_constant<int, 4>());
     }
+    if (first_column > 0) finish(0, first_column);
+    if (first_column == columns) return;
   }
 
-  Index done = 0;
+  Index p = 0;
   do {
-    const Index depth = std::min(call.depth, call.shape.k - done);
-    if (call.a.transposed) gemm_pack_a(a, call.a.ld, rows, depth, packed_a);
-    const T* const block = call.a.transposed ? packed_a : a;
+    const Index depth = std::min(call.depth, k - p);
+    const T* a = tile.a + p * (call.a.transposed ? call.a.ld : 1);
+    const T* const b = tile.b + p * (call.b.transposed ? 1 : call.b.ld);
+    if (call.a.transposed) gemm_pack_a(a, call.a.ld, rows, depth, packed_a), a = packed_a;
     for (Index j = first_column; j < columns; j += width) {
-      const T* const from = b + j * (call.b.transposed ? call.b.ld : 1);
-      const Index left = columns - j;
+      const Index count = std::min(columns - j, width);
+      const bool last = p + depth == k;
       const auto run = [&](auto registers) ATOM_INLINE_LAMBDA {
-        gemm_columns<registers()>(call, block, call.a.transposed, from, std::min(left, width), rows, depth, done == 0,
-                                  panel, sums + j, ld);
+        gemm_columns<registers()>(call, a, b + j * (call.b.transposed ? call.b.ld : 1), count, rows, depth, panel,
+                                  place(j, count, p == 0, last));
       };
-      if (left > 2 * register_width)
+      if (count > 2 * register_width)
         run(std::integral_constant<int, 3>());
-      else if (left > register_width)
+      else if (count > register_width)
         run(std::integral_constant<int, 2>());
       else
         run(std::integral_constant<int, 1>());
+      if (last) finish(j, count);
     }
-    a += depth * (call.a.transposed ? call.a.ld : 1);
-    b += depth * (call.b.transposed ? 1 : call.b.ld);
-    done += depth;
-  } while (done < call.shape.k);
-
-  GemmEpilogue<T> e = call.epilogue;
-  if (in_place && !e.bias && !e.pre.data && !e.residual.data && e.activation == Activation::none) return;
-  if (e.bias) e.bias += column;
-  if (e.pre.data) e.pre.data += product * e.pre.batch_stride + row * e.pre.ld + column;
-  if (e.residual.data) e.residual.data += product * e.residual.batch_stride + row * e.residual.ld + column;
-  with_activation(e.activation, [&](auto activation) {
-    gemm_finish<activation()>(e, sums, ld, call.accumulate, rows, columns, c, call.c.ld);
-  });
+    p += depth;
+  } while (p < k);
 }

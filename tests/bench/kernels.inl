@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// What kernels.cpp measures the processor itself with, on every instruction set.
+
+// Multiply-adds in registers alone: twelve chains hide the latency. Returns how many one step makes.
+template <class T> ATOM_KERNEL Index fma_steps(Index steps, T* values) {
+  using N = Native<T>;
+  typename N::Raw sums[12], x, y;
+  detail::native<&N::broadcast>(x, values[0]);
+  detail::native<&N::broadcast>(y, values[1]);
+  ATOM_UNROLL for (int i = 0; i < 12; ++i) detail::native<&N::broadcast>(sums[i], T(i));  // else equal chains are one
+  for (; steps > 0; --steps) ATOM_UNROLL for (int i = 0; i < 12; ++i) detail::native<&N::fma>(sums[i], x, y);
+  ATOM_UNROLL for (int i = 0; i < 12; ++i) values[2] += sums[i][0];
+  return 12 * Lanes<T>::per_register;
+}
+
+template <class T> ATOM_KERNEL T read_all(const T* from, Index count) {
+  Lanes<T> sums[4] = {0, 0, 0, 0};
+  for (; count >= 64; count -= 64, from += 64)
+    ATOM_UNROLL for (int i = 0; i < 4; ++i) sums[i] += Lanes<T>::load(from + 16 * i);
+  return sum(sums[0] + sums[1] + sums[2] + sums[3]);
+}

@@ -87,7 +87,7 @@ class Json {
 
   // The member of that name as T. Errors name the file, the member, what it is and what was expected.
   template <class T> T get(std::string_view name) const { return at(name).template convert<T>(file(), name); }
-  // The same; `fallback` if there is no such member. Null is not absent: it is an error unless T can be null.
+  // The same; `fallback` if there is no such member. Null is not absent but an error here.
   template <class T> T get_or(std::string_view name, T fallback) const {
     const Json* found = find(name);
     return found == nullptr ? fallback : found->template convert<T>(file(), name);

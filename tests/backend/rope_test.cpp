@@ -56,14 +56,14 @@ TEMPLATE_TEST_CASE("rope turns pairs by their angle, and back", "", float, doubl
 
     const auto turn = [&](Cpu device, View<const T> from, View<T> to, bool backward) {
       apply_rope(device, RopeArgs<T>{.x = from,
-                               .y = to,
-                               .rotated = c.rotated,
-                               .pairing = c.pairing,
-                               .backward = backward,
-                               .cosines = cosines.data(),
-                               .sines = sines.data(),
-                               .positions = c.given_positions ? given.data() : nullptr,
-                               .start = start});
+                                     .y = to,
+                                     .rotated = c.rotated,
+                                     .pairing = c.pairing,
+                                     .backward = backward,
+                                     .cosines = cosines.data(),
+                                     .sines = sines.data(),
+                                     .positions = c.given_positions ? given.data() : nullptr,
+                                     .start = start});
     };
     test::everywhere(
         [&](Cpu device) {

@@ -42,7 +42,6 @@ template <class T> using BitsOf = std::conditional_t<sizeof(T) == 4, std::int32_
 
 template <class T> using FloatOf = std::conditional_t<sizeof(T) == 4, float, double>;
 
-
 // A mask of a built-in function; g++ declares most of them signed.
 #if defined(__clang__)
 template <int count> inline constexpr unsigned all_lanes = (1U << count) - 1;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Everything that needs neither a JSON parser nor fmt. Not in it: <atom/pretrained/...>, the JSON readers of <atom/io/...>,
-// and <atom/tensor/format.hpp>, which prints tensors.
+// Everything that needs neither a JSON parser nor fmt. Not in it: <atom/pretrained/...>, the JSON readers of
+// <atom/io/...>, and <atom/tensor/format.hpp>, which prints tensors.
 #pragma once
 
 #include "autograd/backward.hpp"

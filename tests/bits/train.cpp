@@ -18,7 +18,8 @@ template <class T> void print_hash(const char* what, const std::vector<T>& value
 }
 
 struct PrintHash {
-  template <class Scalar, class D> void operator()(const std::string& name, const Tensor<Scalar, D>& weight, Role) const {
+  template <class Scalar, class D>
+  void operator()(const std::string& name, const Tensor<Scalar, D>& weight, Role) const {
     print_hash(name.c_str(), weight.to_vector());
   }
 };
@@ -27,7 +28,8 @@ template <class T> void train(const char* title, const models::TransformerConfig
   std::printf("%s\n", title);
   std::vector<TokenId> tokens;
   Rng rng(7);
-  for (int i = 0; i < 2000; ++i) tokens.push_back(static_cast<TokenId>((i * i + 3 * i) % static_cast<int>(config.vocab)));
+  for (int i = 0; i < 2000; ++i)
+    tokens.push_back(static_cast<TokenId>((i * i + 3 * i) % static_cast<int>(config.vocab)));
   auto batches = data::Batches(tokens, {.batch = 3, .context = 40, .seed = 1});
   auto model = models::Transformer<T, Cpu>(config, rng);
   auto optim = optim::AdamW(model, {.lr = 1e-2F, .weight_decay = 0.1F});

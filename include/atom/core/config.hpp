@@ -16,8 +16,8 @@
 #define ATOM_CUDA 0
 #endif
 
-// 1: CPU kernels for the baseline instruction set only. Slow programs that compile three times as fast: for debugging and
-// sanitizers. All files of a program must agree.
+// 1: CPU kernels for the baseline instruction set only. Slow programs that compile three times as fast: for debugging
+// and sanitizers. All files of a program must agree.
 #ifndef ATOM_BASELINE_ONLY
 #define ATOM_BASELINE_ONLY 0
 #endif

@@ -6,8 +6,8 @@
 //     f("norm", self.norm);                     // a module, an std::vector or std::optional of modules
 //   }
 //
-// Initialisation, decay, counting, saving and loading all go through it. Undefined tensors are skipped. A module that is
-// trained on its own also says `using Scalar = T; using DeviceType = D;`, which optim::AdamW takes its type from.
+// Initialisation, decay, counting, saving and loading all go through it. Undefined tensors are skipped. A module that
+// is trained on its own also says `using Scalar = T; using DeviceType = D;`, which optim::AdamW takes its type from.
 #pragma once
 
 #include "../tensor/tensor.hpp"

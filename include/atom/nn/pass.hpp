@@ -47,7 +47,7 @@ template <class T, class D> struct Pass {
   double dropout = 0;
   const ops::RopeTable<T, D>* rope = nullptr;  // null: no rotation
   KvCache<T, D>* cache = nullptr;              // null: every sequence starts at position 0 and nothing is kept
-  Tensor<TokenId, D> positions = {};                // (b, t) with a cache
+  Tensor<TokenId, D> positions = {};           // (b, t) with a cache
   std::uint64_t places = 0;                    // dropouts so far: each draws its own numbers
 
   bool drops() const { return mode.training && dropout > 0; }

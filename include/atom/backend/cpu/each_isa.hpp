@@ -3,7 +3,8 @@
 // atom::avx512. No include guard: every kernel family includes it. Rules for such a text:
 // - ATOM_KERNEL stands before every function that is a real call: it sets the target, forbids contraction (fma is
 //   written where it is meant) and forbids inlining into code of another target. No Lanes in its parameters.
-// - whatever else it calls is ATOM_ALWAYS_INLINE; a lambda is `[&](...) ATOM_INLINE_LAMBDA { ... }`. A lambda written in
+// - whatever else it calls is ATOM_ALWAYS_INLINE; a lambda is `[&](...) ATOM_INLINE_LAMBDA { ... }`. A lambda written
+// in
 //   an ATOM_KERNEL has its target, so an inlined function that takes one is ATOM_KERNEL_INLINE, as are its callers.
 // - ATOM_LANE_BYTES is the width of one register, ATOM_ISA_LEVEL is 0, 1 or 2.
 

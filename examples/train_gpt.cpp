@@ -83,25 +83,23 @@ struct Trainer {
   optim::Guard guard;
   Index step = 0;  // done
 
-  template <class Visit> void visit_state(Visit&& visit, data::BatchCursor& cursor) {
-    visit("optimizer", optim);
-    visit("guard", guard);
-    visit("cursor.epoch", cursor.epoch);
-    visit("cursor.position", cursor.position);
+  auto state() {
+    return [this](auto&& visit) {
+      visit("optimizer", optim);
+      visit("batches", batches);
+      visit("guard", guard);
+    };
   }
   void save(const Options& o, const io::Tokenizer& tokenizer) {
-    auto cursor = batches.cursor();
     const auto write_model = [&](const std::string& folder) {
       pretrained::save(folder, model);
       io::save_tokenizer(folder, tokenizer);
     };
-    run::save_checkpoint(o.out, step, write_model, [&](auto&& visit) { visit_state(visit, cursor); });
+    run::save_checkpoint(o.out, step, write_model, state());
   }
   void load(const run::Checkpoint& checkpoint) {
-    auto cursor = batches.cursor();
     pretrained::load_weights(checkpoint.path, model);
-    run::load_training(checkpoint, [&](auto&& visit) { visit_state(visit, cursor); });
-    batches.seek(cursor);
+    run::load_training(checkpoint, state());
     step = checkpoint.step;
   }
 };
@@ -192,7 +190,8 @@ int program(const Options& o) {
       std::move(model), std::move(optim),
       data::Batches<Device>(corpus.parts.train,
                             {.batch = o.batch, .context = o.context, .seed = o.seed, .boundary = corpus.boundary}),
-      optim::Guard(), 0};
+      optim::Guard({.norm_ratio = 30}),  // clipping bears the lesser spikes of the norm
+      0};
   if (checkpoint) trainer.load(*checkpoint);
   const Index parameters = nn::parameter_count(trainer.model);
   auto run_config = io::Json::object({{"parameters", parameters},

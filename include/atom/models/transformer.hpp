@@ -71,6 +71,12 @@ template <class T, class D = Device, ScorePolicy Policy = Causal> class Transfor
                                      {.normaliser = static_cast<double>(options.tokens)});
   }
 
+  // Log-probability (b, t) of each target given the ids up to its place, in the bits of training. Not differentiated.
+  Tensor<T, D> log_probabilities(const Tensor<TokenId, D>& ids, const Tensor<TokenId, D>& targets) const {
+    const NoGrad no_grad;
+    return ops::linear_log_probs(hidden(ids), head_weight(), targets);
+  }
+
   // ids (b, t) -> what the head reads (b, t, c).
   Tensor<T, D> hidden(const Tensor<TokenId, D>& ids, nn::Mode mode = {}) const {
     check(ids.rank() == 2, "transformer", "ids are (batch, time): found ", ids.shape());

@@ -15,8 +15,8 @@ namespace stories {
 
 // The plot. What is in braces is chosen at its first mention and said again at the others.
 inline constexpr std::string_view plot =
-    "{hero} had a {color} {thing}. {She} kept the {thing} in {her} {home}. One day {hero} and {friend} met at the "
-    "{place}. {hero} and {friend} {game}. Then the {thing} was not in {her} {home}, and {hero} was {mood}. "
+    "{hero} had a {color} {thing}. {She} kept the {color} {thing} in {her} {home}. One day {hero} and {friend} met at "
+    "the {place}. {hero} and {friend} {game}. Then the {thing} was not in {her} {home}, and {hero} was {mood}. "
     "{seeker} looked {empty spot} and found nothing. {finder} looked {good spot} and found the {color} {thing}. "
     "\"Here is the {thing}, {seeker}!\" said {finder}. {hero} took the {color} {thing} home and put it back in {her} "
     "{home}.\n\n";

@@ -150,9 +150,13 @@ class Bpe {
       const std::size_t length = symbols_ == BpeSymbols::bytes ? 1 : utf8_at(word, at).length;
       const TokenId id = length == 1 ? byte_ids_[static_cast<unsigned char>(word[at])] : find(word.substr(at, length));
       if (id < 0) fail_symbol(word, at);
+      at += length;
+      if (merges_.empty()) {
+        ids.push_back(id);
+        continue;
+      }
       const auto position = static_cast<std::int32_t>(symbols.size());
       symbols.push_back({id, position - 1, position + 1});
-      at += length;
     }
     if (symbols.empty()) return;
     symbols.back().next = -1;

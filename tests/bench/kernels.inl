@@ -5,10 +5,10 @@
 template <class T> ATOM_KERNEL Index fma_steps(Index steps, T* values) {
   using N = Native<T>;
   typename N::Raw sums[12], x, y;
-  detail::native<&N::broadcast>(x, values[0]);
-  detail::native<&N::broadcast>(y, values[1]);
-  ATOM_UNROLL for (int i = 0; i < 12; ++i) detail::native<&N::broadcast>(sums[i], T(i));  // else equal chains are one
-  for (; steps > 0; --steps) ATOM_UNROLL for (int i = 0; i < 12; ++i) detail::native<&N::fma>(sums[i], x, y);
+  ATOM_CALL_NATIVE(N::broadcast)(x, values[0]);
+  ATOM_CALL_NATIVE(N::broadcast)(y, values[1]);
+  ATOM_UNROLL for (int i = 0; i < 12; ++i) ATOM_CALL_NATIVE(N::broadcast)(sums[i], T(i));  // else equal chains are one
+  for (; steps > 0; --steps) ATOM_UNROLL for (int i = 0; i < 12; ++i) ATOM_CALL_NATIVE(N::fma)(sums[i], x, y);
   ATOM_UNROLL for (int i = 0; i < 12; ++i) values[2] += sums[i][0];
   return 12 * Lanes<T>::per_register;
 }

@@ -42,7 +42,7 @@ template <class T> struct GemmCall {
     row_tiles = tiles_of(shape.m, tile_rows);
     for (tile_columns = 8 * widest;; tile_columns /= 2) {
       column_tiles = tiles_of(shape.n, tile_columns);
-      if (tiles() >= 16 || tile_columns == widest) break;
+      if (tiles() >= 8 || tile_columns == widest) break;
     }
   }
 

@@ -42,6 +42,9 @@ template <class T> using BitsOf = std::conditional_t<sizeof(T) == 4, std::int32_
 
 template <class T> using FloatOf = std::conditional_t<sizeof(T) == 4, float, double>;
 
+// From 8 - n on: a mask of the first n lanes.
+template <class T> inline constexpr T first_lanes[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
+
 // A mask of a built-in function; g++ declares most of them signed.
 #if defined(__clang__)
 template <int count> inline constexpr unsigned all_lanes = (1U << count) - 1;
@@ -63,6 +66,8 @@ __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl"))) void declare_avx51
 #pragma GCC diagnostic ignored "-Wpsabi"
 #endif
 
+#define ATOM_KERNEL_TEXT "native.inl"
+#include "each_isa.hpp"
 #define ATOM_KERNEL_TEXT "lanes.inl"
 #include "each_isa.hpp"
 

@@ -3,93 +3,6 @@
 // zmm, two ymm or four xmm for float. Sixteen everywhere, so that sums have the same order on every instruction set.
 // All functions are inlined. Pass Lanes by value; never let one cross a real call, never deduce a Raw in a template.
 
-// ---- what an instruction does and no operator says ------------------------------------------------------------------
-
-template <class T> struct Native;
-
-#if ATOM_ISA_LEVEL == 0
-template <std::floating_point T> struct Native<T> {
-  typedef T Raw __attribute__((vector_size(16), aligned(16)));
-  static ATOM_NATIVE void broadcast(Raw& a, T x) { a = x - Raw{}; }  // not x + 0, which loses the sign of -0
-  static ATOM_NATIVE void fma(Raw& c, const Raw& a, const Raw& b) { c = a * b + c; }
-  static ATOM_NATIVE void sqrt(Raw& a) {
-    each(a, [](T x) ATOM_INLINE_LAMBDA { return std::sqrt(x); });
-  }
-  static ATOM_NATIVE void round_even(Raw& a) {
-    each(a, [](T x) ATOM_INLINE_LAMBDA { return std::nearbyint(x); });
-  }
-
- private:
-  template <class F> static ATOM_NATIVE void each(Raw& a, F f) {
-    alignas(16) T lane[16 / sizeof(T)];
-    __builtin_memcpy(lane, &a, sizeof a);
-    for (T& x : lane) x = f(x);
-    __builtin_memcpy(&a, lane, sizeof a);
-  }
-};
-#endif
-
-#if ATOM_ISA_LEVEL > 0 && !defined(__clang__)
-// g++ spells x - Raw{} out lane by lane in a function that is only inlined into code of the instruction set.
-#define ATOM_LANES_BROADCAST(T, call)                            \
-  typedef T Short __attribute__((vector_size(16), aligned(16))); \
-  static ATOM_NATIVE void broadcast(Raw& a, T x) {               \
-    const Short lowest = {x};                                    \
-    a = call;                                                    \
-  }
-#else
-#define ATOM_LANES_BROADCAST(T, call) \
-  static ATOM_NATIVE void broadcast(Raw& a, T x) { a = x - Raw{}; }
-#endif
-
-#if ATOM_ISA_LEVEL == 1
-template <> struct Native<float> {
-  typedef float Raw __attribute__((vector_size(32), aligned(16)));
-  static ATOM_NATIVE void fma(Raw& c, const Raw& a, const Raw& b) { c = __builtin_ia32_vfmaddps256(a, b, c); }
-  static ATOM_NATIVE void sqrt(Raw& a) { a = __builtin_ia32_sqrtps256(a); }
-  static ATOM_NATIVE void round_even(Raw& a) { a = __builtin_ia32_roundps256(a, 8); }
-  ATOM_LANES_BROADCAST(float, __builtin_ia32_vbroadcastss_ps256(lowest))
-};
-template <> struct Native<double> {
-  typedef double Raw __attribute__((vector_size(32), aligned(16)));
-  static ATOM_NATIVE void fma(Raw& c, const Raw& a, const Raw& b) { c = __builtin_ia32_vfmaddpd256(a, b, c); }
-  static ATOM_NATIVE void sqrt(Raw& a) { a = __builtin_ia32_sqrtpd256(a); }
-  static ATOM_NATIVE void round_even(Raw& a) { a = __builtin_ia32_roundpd256(a, 8); }
-  ATOM_LANES_BROADCAST(double, __builtin_ia32_vbroadcastsd_pd256(lowest))
-};
-#elif ATOM_ISA_LEVEL == 2  // the last argument: in the current rounding mode
-template <> struct Native<float> {
-  typedef float Raw __attribute__((vector_size(64), aligned(16)));
-  static ATOM_NATIVE void fma(Raw& c, const Raw& a, const Raw& b) {
-    c = __builtin_ia32_vfmaddps512_mask(a, b, c, detail::all_lanes<16>, 4);
-  }
-#if defined(__clang__)
-  static ATOM_NATIVE void sqrt(Raw& a) { a = __builtin_ia32_sqrtps512(a, 4); }
-#else
-  static ATOM_NATIVE void sqrt(Raw& a) { a = __builtin_ia32_sqrtps512_mask(a, a, -1, 4); }
-#endif
-  static ATOM_NATIVE void round_even(Raw& a) { a = __builtin_ia32_rndscaleps_mask(a, 8, a, detail::all_lanes<16>, 4); }
-  ATOM_LANES_BROADCAST(float, __builtin_ia32_broadcastss512(lowest, Raw{}, 0xffff))
-};
-template <> struct Native<double> {
-  typedef double Raw __attribute__((vector_size(64), aligned(16)));
-  static ATOM_NATIVE void fma(Raw& c, const Raw& a, const Raw& b) {
-    c = __builtin_ia32_vfmaddpd512_mask(a, b, c, 0xff, 4);
-  }
-#if defined(__clang__)
-  static ATOM_NATIVE void sqrt(Raw& a) { a = __builtin_ia32_sqrtpd512(a, 4); }
-#else
-  static ATOM_NATIVE void sqrt(Raw& a) { a = __builtin_ia32_sqrtpd512_mask(a, a, -1, 4); }
-#endif
-  static ATOM_NATIVE void round_even(Raw& a) { a = __builtin_ia32_rndscalepd_mask(a, 8, a, detail::all_lanes<8>, 4); }
-  ATOM_LANES_BROADCAST(double, __builtin_ia32_broadcastsd512(lowest, Raw{}, 0xff))
-};
-#endif
-
-#undef ATOM_LANES_BROADCAST
-
-// ---- the sixteen values ---------------------------------------------------------------------------------------------
-
 template <class T> struct Lanes;
 
 // The answer of a comparison of Lanes<T>, all bits set where it holds.
@@ -181,15 +94,27 @@ template <class T> struct Lanes {
   // p[0..count-1], the other lanes 0, nothing else touched. Any count: below 0 is none, above 15 is all.
   static ATOM_ALWAYS_INLINE Lanes load(const T* p, Index count) {
     if (count >= size) return load(p);
-    T part[size] = {};
-    for (Index i = 0; i < count; ++i) part[i] = p[i];
-    return load(part);
+    if constexpr (std::floating_point<T>) {
+      Lanes a;
+      ATOM_UNROLL for (int i = 0; i < registers; ++i)
+          ATOM_CALL_NATIVE(Native<T>::load)(a.r[i], p + i * per_register, in_register(count, i));
+      return a;
+    } else {
+      T part[size] = {};
+      for (Index i = 0; i < count; ++i) part[i] = p[i];
+      return load(part);
+    }
   }
   ATOM_ALWAYS_INLINE void store(T* p, Index count) const {
     if (count >= size) return store(p);
-    T part[size];
-    store(part);
-    for (Index i = 0; i < count; ++i) p[i] = part[i];
+    if constexpr (std::floating_point<T>) {
+      ATOM_UNROLL for (int i = 0; i < registers; ++i)
+          ATOM_CALL_NATIVE(Native<T>::store)(r[i], p + i * per_register, in_register(count, i));
+    } else {
+      T part[size];
+      store(part);
+      for (Index i = 0; i < count; ++i) p[i] = part[i];
+    }
   }
   // base[index[i]] for each lane.
   static ATOM_ALWAYS_INLINE Lanes gather(const T* base, Lanes<std::int32_t> index) {
@@ -343,6 +268,13 @@ template <class T> struct Lanes {
 #undef ATOM_LANES_ADD
 #undef ATOM_LANES_MAX
 #undef ATOM_LANES_MIN
+
+ private:
+  // How many of the first `count` lanes lie in register i.
+  static ATOM_ALWAYS_INLINE Index in_register(Index count, int i) {
+    const Index left = count - i * per_register;
+    return left < 0 ? 0 : left > per_register ? per_register : left;
+  }
 };
 
 template <class T> ATOM_ALWAYS_INLINE Mask<T> Mask<T>::first(Index count) {

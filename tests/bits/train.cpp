@@ -27,28 +27,28 @@ struct PrintHash {
 template <class T> void train(const char* title, const models::TransformerConfig& config) {
   std::printf("%s\n", title);
   std::vector<TokenId> tokens;
-  Rng rng(7);
   for (int i = 0; i < 2000; ++i)
     tokens.push_back(static_cast<TokenId>((i * i + 3 * i) % static_cast<int>(config.vocab)));
   auto batches = data::Batches(tokens, {.batch = 3, .context = 40, .seed = 1});
-  auto model = models::Transformer<T, Cpu>(config, rng);
+  auto model = models::Transformer<T, Cpu>(config, Rng(7));
   auto optim = optim::AdamW(model, {.lr = 1e-2F, .weight_decay = 0.1F});
   for (int step = 0; step < 3; ++step) {
     auto [x, y] = batches.next();
     print_hash("logits", model(x).to_vector());
-    const auto loss = model.loss(x, y);
+    const auto key = Rng(7).key("dropout", static_cast<std::uint64_t>(step));
+    const auto loss = model.loss(x, y, {.mode = nn::training(key)});
     print_hash("loss", loss.to_vector());
     backward(loss);
     optim.step();
   }
-  nn::for_each_parameter(model, PrintHash{});
-  print_hash("sampled", sample::generate(model, {1, 2, 3}, {.tokens = 30, .temperature = 0.8F, .seed = 5}));
+  nn::for_each_tensor(model, PrintHash{});
+  print_hash("sampled", sample::generate(model, {1, 2, 3}, {.tokens = 30, .temperature = 0.8, .seed = 5}));
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  default_pool().resize(argc > 1 ? std::atoi(argv[1]) : 1);
+  set_default_threads(argc > 1 ? std::atoi(argv[1]) : 1);
   auto gpt2 = models::TransformerConfig::gpt2(29, 2, 3, 48, 64);
   gpt2.dropout = 0.1;
   train<float>("GPT-2 shape", gpt2);

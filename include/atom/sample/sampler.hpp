@@ -6,7 +6,9 @@
 #include "../core/math.hpp"
 #include "../core/random.hpp"
 
+#include <algorithm>
 #include <numeric>
+#include <span>
 #include <vector>
 
 namespace atom::sample {

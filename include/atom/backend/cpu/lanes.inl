@@ -247,27 +247,23 @@ template <class T> struct Lanes {
   }
 
 // One fixed tree: lane i with lane i + 8, then i + 4, i + 2, i + 1. Four lanes at a time, as far as that goes.
-#define ATOM_LANES_REDUCTION(name, combine)                                             \
-  friend ATOM_ALWAYS_INLINE T name(Lanes a) {                                           \
-    typedef T Quad __attribute__((vector_size(4 * sizeof(T)), aligned(16), may_alias)); \
-    alignas(64) T lane[size];                                                           \
-    a.store(lane);                                                                      \
-    const Quad* const quad = reinterpret_cast<const Quad*>(lane);                       \
-    const Quad q0 = combine(quad[0], quad[2]), q1 = combine(quad[1], quad[3]);          \
-    const Quad q = combine(q0, q1);                                                     \
-    const T left = combine(q[0], q[2]), right = combine(q[1], q[3]);                    \
-    return combine(left, right);                                                        \
+#define ATOM_LANES_REDUCTION(name, combine)                                                         \
+  friend ATOM_ALWAYS_INLINE T name(Lanes a) {                                                       \
+    typedef T Quad __attribute__((vector_size(4 * sizeof(T)), aligned(16), may_alias));             \
+    alignas(64) T lane[size];                                                                       \
+    a.store(lane);                                                                                  \
+    const Quad* const quad = reinterpret_cast<const Quad*>(lane);                                   \
+    const Quad q0 = combine(quad[0], quad[2]), q1 = combine(quad[1], quad[3]), q = combine(q0, q1); \
+    const T left = combine(q[0], q[2]), right = combine(q[1], q[3]);                                \
+    return combine(left, right);                                                                    \
   }
 #define ATOM_LANES_ADD(x, y) ((x) + (y))
 #define ATOM_LANES_MAX(x, y) ((x) > (y) ? (x) : (y))
-#define ATOM_LANES_MIN(x, y) ((x) < (y) ? (x) : (y))
   ATOM_LANES_REDUCTION(sum, ATOM_LANES_ADD)
   ATOM_LANES_REDUCTION(max_of, ATOM_LANES_MAX)  // no NaN in it
-  ATOM_LANES_REDUCTION(min_of, ATOM_LANES_MIN)
 #undef ATOM_LANES_REDUCTION
 #undef ATOM_LANES_ADD
 #undef ATOM_LANES_MAX
-#undef ATOM_LANES_MIN
 
  private:
   // How many of the first `count` lanes lie in register i.
@@ -278,9 +274,8 @@ template <class T> struct Lanes {
 };
 
 template <class T> ATOM_ALWAYS_INLINE Mask<T> Mask<T>::first(Index count) {
-  using Bits = Lanes<detail::BitsOf<T>>;
-  const auto clamped = static_cast<detail::BitsOf<T>>(count < 0 ? 0 : count > 16 ? 16 : count);
-  const auto inside = Bits::iota() < Bits(clamped);
+  const Index clamped = count < 0 ? 0 : count > 16 ? 16 : count;
+  const auto inside = Same::iota() < Same(clamped);
   Mask mask;
   ATOM_UNROLL for (int i = 0; i < registers; ++i) mask.r[i] = inside.r[i];
   return mask;
@@ -299,8 +294,7 @@ template <class To, class From> ATOM_ALWAYS_INLINE Lanes<To> convert(Lanes<From>
   alignas(64) From from[16];
   alignas(64) To to[16];
   a.store(from);
-  ATOM_UNROLL for (int i = 0; i < 4; ++i) {
-    reinterpret_cast<ToQuad*>(to)[i] = __builtin_convertvector(reinterpret_cast<const FromQuad*>(from)[i], ToQuad);
-  }
+  ATOM_UNROLL for (int i = 0; i < 4; ++i) reinterpret_cast<ToQuad*>(to)[i] =
+      __builtin_convertvector(reinterpret_cast<const FromQuad*>(from)[i], ToQuad);
   return Lanes<To>::load(to);
 }

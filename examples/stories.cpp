@@ -32,8 +32,8 @@ void judge(const std::string& path) {
 }
 
 int program(const Options& options) {
-  if (!options.judge.empty()) judge(options.judge);
   if (!options.out.empty()) atom::data::write_text(options.out, stories::corpus(options.seed, options.bytes));
+  if (!options.judge.empty()) judge(options.judge);
   if (options.out.empty() && options.judge.empty()) fmt::print("{}", stories::corpus(options.seed, 1));
   fmt::print("{} possible stories: {:.4f} nats a story, {:.2f} characters on average, {:.6f} nats a character\n",
              stories::count, stories::nats_per_story(), stories::mean_characters(), stories::nats_per_character());

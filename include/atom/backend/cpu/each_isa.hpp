@@ -18,6 +18,8 @@
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
 #define ATOM_NO_CONTRACTION
+#elif defined(__CUDACC__)  // drops the attributes of lambdas: their callers inline all instead, from -O1 on
+#define ATOM_NO_CONTRACTION , optimize("fp-contract=off"), flatten
 #else
 #define ATOM_NO_CONTRACTION , optimize("fp-contract=off")
 #endif

@@ -13,6 +13,10 @@ namespace atom {
 template <class T, class D> class Tensor;
 
 namespace detail {
+template <class T> struct SameNumber {
+  T value;
+  template <class S> ATOM_HD S operator()(Elements<S>) const { return S(value); }
+};
 template <class T> struct NormalNumbers {
   RandomKey key;
   T stddev;
@@ -50,7 +54,9 @@ template <class T, class D = Device> class Tensor {
     return Tensor(std::move(value), {});
   }
   static Tensor full(const Shape& shape, T value, D device = {}) {
-    return from(std::vector<T>(static_cast<std::size_t>(element_count(shape)), value), shape, device);
+    Buffer<T, D> result(device, shape);
+    pointwise_indexed(device, result.mutable_view(), detail::SameNumber<T>{value});
+    return Tensor(std::move(result), {});
   }
   // Row-major values. Error: their number is not the shape's.
   static Tensor from(std::span<const T> values, const Shape& shape, D device = {}) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "../../core/math.hpp"
+#include "../attention.hpp"
 #include "gemm.hpp"  // Transpose
 #include "lanes.hpp"
 #include "memory.hpp"

@@ -5,6 +5,8 @@
 
 #include "unicode.hpp"
 
+#include <tuple>
+
 namespace atom::io {
 
 // GPT-2's pattern: 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+

@@ -17,10 +17,18 @@ inline double story_entropy(std::string_view text, atom::Index tokens) {
   return stories::nats_per_story() * stories / static_cast<double>(tokens);
 }
 
+// What separates documents. Encoded apart: together the two ends of line may be one token.
+inline std::vector<atom::TokenId> blank_line(const atom::io::Tokenizer& tokenizer) {
+  auto ids = tokenizer.encode("\n");
+  const auto once = ids;
+  ids.insert(ids.end(), once.begin(), once.end());
+  return ids;
+}
+
 // `count` stories at temperature 1, each with the blank line that ends it.
 template <class Model> std::vector<std::string> tell_stories(const Model& model, const atom::io::Tokenizer& tokenizer,
                                                              int count, std::uint64_t seed) {
-  const auto end = tokenizer.encode("\n\n");
+  const auto end = blank_line(tokenizer);
   const std::vector<std::vector<atom::TokenId>> prompts(static_cast<std::size_t>(count), {end.back()});
   std::vector<std::vector<atom::TokenId>> told(prompts.size());
   atom::sample::GenerateOptions options{.tokens = model.config.context - 1, .seed = seed};

@@ -17,9 +17,9 @@ using namespace atom;
 namespace {
 
 struct Options {
-  std::string data, out = "runs/stories", tokenizer = "bpe:512";
-  Index steps = 1500, stop_at = 0, layers = 4, heads = 4, width = 128, context = 128, batch = 16;
-  Index evaluate_every = 250, checkpoint_every = 250;
+  std::string data, out = "runs/stories", tokenizer = "bpe:1024", shape = "gpt2";
+  Index steps = 2400, stop_at = 0, layers = 4, heads = 4, width = 128, context = 128, batch = 8;
+  Index evaluate_every = 400, checkpoint_every = 400;
   double lr = 2e-3, dropout = 0;
   int threads = default_thread_count();
   std::uint64_t seed = 1;
@@ -54,7 +54,7 @@ Corpus read_corpus(const Options& o, const std::optional<run::Checkpoint>& check
   auto tokenizer = checkpoint ? io::load_tokenizer(checkpoint->path) : make_tokenizer(o.tokenizer, text);
   auto ids = tokenizer.encode(text);
   const double entropy = o.data.empty() ? story_entropy(text, std::ssize(ids)) : 0;
-  const auto boundary = text.find("\n\n") == text.npos ? std::vector<TokenId>() : tokenizer.encode("\n\n");
+  auto boundary = text.find("\n\n") == text.npos ? std::vector<TokenId>() : blank_line(tokenizer);
   auto parts = data::split(std::move(ids), {.boundary = boundary});
   return {path, std::move(tokenizer), std::move(parts), boundary, entropy};
 }
@@ -73,6 +73,13 @@ double validation_loss(const models::Transformer<float>& model, const Corpus& co
     targets += count;
   }
   return sum / targets;
+}
+
+models::TransformerConfig shape_of(const Options& o, Index vocab) {
+  auto config = o.shape == "gpt2" ? models::TransformerConfig::gpt2(vocab, o.layers, o.heads, o.width, o.context)
+                                  : models::TransformerConfig::llama(vocab, o.layers, o.heads, o.width, o.context);
+  config.dropout = o.dropout;
+  return models::resolved(config);
 }
 
 // Everything a resumed run needs to go on in the same bits.
@@ -106,8 +113,7 @@ struct Trainer {
 
 // The loop. Returns the exit code.
 int train(Trainer& t, const Corpus& corpus, const Options& o, run::Metrics& metrics, run::Progress& progress) {
-  const optim::Schedule schedule{
-      .peak = o.lr, .floor = o.lr / 10, .warm_up = std::min<Index>(100, o.steps / 10), .steps = o.steps};
+  const optim::Schedule schedule{.peak = o.lr, .warm_up = o.steps / 20, .steps = o.steps};
   const Rng rng(o.seed);
   const Index end = o.stop_at > 0 ? std::min(o.stop_at, o.steps) : o.steps;
   while (t.step < end) {
@@ -169,12 +175,7 @@ int program(const Options& o) {
     if (const auto change = checkpoint->stream_change()) progress.note(*change);
   }
   const Corpus corpus = read_corpus(o, checkpoint);
-  auto config = models::resolved({.vocab = corpus.tokenizer.size(),
-                                  .context = o.context,
-                                  .layers = o.layers,
-                                  .heads = o.heads,
-                                  .width = o.width,
-                                  .dropout = o.dropout});
+  const auto config = shape_of(o, corpus.tokenizer.size());
   if (checkpoint) {
     const auto saved = pretrained::load_config(checkpoint->path);
     check(saved.vocab == config.vocab, "--resume", "the checkpoint's vocabulary has ", saved.vocab,
@@ -204,7 +205,8 @@ int program(const Options& o) {
                                       {"steps", o.steps},
                                       {"lr", o.lr},
                                       {"dropout", o.dropout},
-                                      {"tokenizer", o.tokenizer}});
+                                      {"tokenizer", o.tokenizer},
+                                      {"shape", o.shape}});
   if (corpus.entropy > 0) run_config.set("entropy", corpus.entropy);
   io::write_file(o.out + "/run.json",
                  to_pretty_text(run::describe_run(
@@ -238,6 +240,7 @@ int main(int argc, char** argv) {
   app.add_option("--steps", o.steps, "training steps of the whole run")->check(CLI::PositiveNumber);
   app.add_option("--stop-at", o.stop_at, "stop after this step, as an interruption would; 0: do not");
   app.add_flag("--resume", o.resume, "go on from the newest valid checkpoint in --out");
+  app.add_option("--shape", o.shape, "gpt2 or llama")->check(CLI::IsMember({"gpt2", "llama"}));
   app.add_option("--layers", o.layers, "blocks");
   app.add_option("--heads", o.heads, "attention heads");
   app.add_option("--width", o.width, "channels");

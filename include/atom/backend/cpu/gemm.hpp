@@ -79,6 +79,8 @@ template <class T> struct GemmCall {
 
 }  // namespace atom::detail
 
+#define ATOM_KERNEL_TEXT "transpose.inl"
+#include "each_isa.hpp"
 #define ATOM_KERNEL_TEXT "gemm.inl"
 #include "each_isa.hpp"
 

@@ -95,9 +95,11 @@ ATOM_ALWAYS_INLINE void gemm_pack_rows(const T* b, Index ld, Index columns, Inde
   using V = Lanes<T>;
   using Loose = typename V::Loose;
   if (columns == width) {
-    for (; depth > 0; --depth, b += ld, panel += width) ATOM_UNROLL for (int j = 0; j < width / V::per_register; ++j) {
+    for (; depth > 0; --depth, b += ld, panel += width) {
+      ATOM_UNROLL for (int j = 0; j < width / V::per_register; ++j) {
         reinterpret_cast<Loose*>(panel)[j] = reinterpret_cast<const Loose*>(b)[j];
       }
+    }
   } else {
     for (; depth > 0; --depth, b += ld, panel += width)
       for (Index j = 0; j < width; ++j) panel[j] = j < columns ? b[j] : T(0);

@@ -9,7 +9,8 @@ using test::values;
 TEMPLATE_TEST_CASE("cross entropy and its gradient agree with their definition", "", float, double) {
   using T = TestType;
   const double bar = sizeof(T) == 4 ? 3e-6 : 1e-13;
-  for (const auto& [n, v] : std::vector<std::pair<Index, Index>>{{0, 5}, {1, 1}, {6, 3}, {40, 65}, {3, 1000}}) {
+  for (const auto& size : std::vector<std::pair<Index, Index>>{{0, 5}, {1, 1}, {6, 3}, {40, 65}, {3, 1000}}) {
+    const Index n = size.first, v = size.second;
     INFO(n << " x " << v);
     const auto logits = values<T>(n * v, 1, 4), dloss = values<T>(n, 2);
     std::vector<TokenId> targets;

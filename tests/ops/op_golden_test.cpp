@@ -74,7 +74,8 @@ template <class T> Tensor<T, Cpu> run(const std::string& op, Inputs<T>& in, bool
 
 TEMPLATE_TEST_CASE("operations and gradients agree with PyTorch", "", float, double) {
   using T = TestType;
-  const double bar = sizeof(T) == 4 ? 4e-5 : 1e-12;  // where terms cancel to almost 0, float leaves 3e-8
+  // Where terms cancel to almost 0, float leaves 3e-8, and twice that without fma.
+  const double bar = sizeof(T) == 8 ? 1e-12 : isa() == Isa::baseline ? 8e-5 : 4e-5;
   const Golden file("ops.safetensors");
   std::set<std::string> cases;
   for (const auto& tensor : file.tensors()) cases.insert(std::string(tensor.name.substr(0, tensor.name.rfind('/'))));

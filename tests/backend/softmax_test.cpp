@@ -9,8 +9,9 @@ using test::values;
 TEMPLATE_TEST_CASE("softmax and log-softmax agree with their definition", "", float, double) {
   using T = TestType;
   const double bar = sizeof(T) == 4 ? 2e-6 : 1e-14;
-  for (const auto& [rows, n] :
+  for (const auto& size :
        std::vector<std::pair<Index, Index>>{{0, 4}, {3, 0}, {1, 1}, {5, 3}, {4, 16}, {9, 33}, {70, 257}}) {
+    const Index rows = size.first, n = size.second;
     INFO(rows << " x " << n);
     const auto x = values<T>(rows * n, 1, 8), dy = values<T>(rows * n, 2);
     std::vector<double> y(x.size()), dx(x.size()), log_y(x.size()), log_dx(x.size());

@@ -19,7 +19,7 @@ struct CappedAlibi {
 };
 static_assert(atom::ScorePolicy<CappedAlibi>);
 
-int main() {
+int main() try {
   using namespace atom;
   const CappedAlibi policy{.window = 3, .bias = 0.1F, .cap = 5};
   const Rng rng(3);
@@ -46,4 +46,7 @@ int main() {
   for (const TokenId id : sample::generate(model, {0, 1, 2}, {.tokens = 5, .temperature = 0})) fmt::print(" {}", id);
   fmt::print("\n");
   return worst <= 1 && loss < 0.1F ? 0 : 1;
+} catch (const atom::Error& error) {  // a GPU build without a GPU, for one
+  fmt::print(stderr, "{}\n", error.what());
+  return 1;
 }

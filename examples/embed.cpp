@@ -27,7 +27,7 @@ float train(Model& model, const atom::data::CharVocab& vocab, const std::string&
 
 }  // namespace
 
-int main() {
+int main() try {
   std::string text;
   for (int i = 0; i < 100; ++i) text += "the quick brown fox jumps over the lazy dog. ";
   const atom::data::CharVocab vocab(text);
@@ -50,4 +50,7 @@ int main() {
   std::printf("loss %.3f\nthe quick%s\n", static_cast<double>(loss), answers[0].c_str());
   return loss < 0.2F && answers[0] == answers[1] && answers[0].rfind(" brown fox jumps over the lazy dog", 0) == 0 ? 0
                                                                                                                    : 1;
+} catch (const atom::Error& error) {  // a GPU build without a GPU, for one
+  std::fprintf(stderr, "%s\n", error.what());
+  return 1;
 }

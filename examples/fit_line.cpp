@@ -3,7 +3,7 @@
 #include <fmt/core.h>
 #include <atom/atom.hpp>
 
-int main() {
+int main() try {
   using namespace atom;
   const Index n = 200;
   const Rng rng(7);
@@ -25,4 +25,7 @@ int main() {
   const float slope = line.weight.item(), intercept = line.bias.item();
   fmt::print("y = {:.3f} x + {:.3f}\n", slope, intercept);
   return std::abs(slope - 3) < 0.05F && std::abs(intercept - 1) < 0.05F ? 0 : 1;
+} catch (const atom::Error& error) {  // a GPU build without a GPU, for one
+  fmt::print(stderr, "{}\n", error.what());
+  return 1;
 }

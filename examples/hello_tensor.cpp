@@ -4,7 +4,7 @@
 #include <atom/atom.hpp>
 #include <atom/tensor/format.hpp>
 
-int main() {
+int main() try {
   using namespace atom;
 
   // A tensor has a scalar type and a device; copies share memory.
@@ -20,4 +20,7 @@ int main() {
   backward(y);
   fmt::print("y = {}, dy/dx = {}\n", y.item(), x.grad());
   return x.grad().to_vector() == std::vector<float>{-1, 0, 2} ? 0 : 1;  // d(x²/2)/dx = x, exactly
+} catch (const atom::Error& error) {                                    // a GPU build without a GPU, for one
+  fmt::print(stderr, "{}\n", error.what());
+  return 1;
 }

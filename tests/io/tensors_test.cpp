@@ -18,7 +18,7 @@ template <class T> struct Layer {
 template <class T> struct Net {
   std::vector<Layer<T>> layers;
   Tensor<std::int64_t> steps;
-  Tensor<bool> mask;
+  Tensor<bool, Cpu> mask;
   template <class Self, class F> static void visit(Self& self, F&& f) {
     f("layers", self.layers);
     f("steps", self.steps, Role::buffer);
@@ -35,7 +35,7 @@ template <class T> Net<T> net(T first) {
   }
   result.steps = Tensor<std::int64_t>::from({7}, {});
   const std::array<bool, 2> mask = {true, false};
-  result.mask = Tensor<bool>::from(std::span<const bool>(mask), {2});
+  result.mask = Tensor<bool, Cpu>::from(std::span<const bool>(mask), {2});
   return result;
 }
 

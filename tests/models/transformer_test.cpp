@@ -25,7 +25,7 @@ TransformerConfig tiny(int kind) {
 // The logits of `length` tokens of one sequence read alone in one pass without a cache.
 template <class M> std::vector<float> alone(const M& model, const std::vector<TokenId>& ids) {
   const NoGrad no_grad;
-  return model(Tensor<TokenId>::from(ids, {1, static_cast<Index>(ids.size())})).to_vector();
+  return model(Tensor<TokenId, Cpu>::from(ids, {1, static_cast<Index>(ids.size())})).to_vector();
 }
 
 bool same(std::span<const float> a, std::span<const float> b) {
@@ -67,7 +67,7 @@ template <class M> void check_invariance(const M& model, unsigned seed) {
       for (std::int32_t i = 0; i < counts[b]; ++i)
         ids[b * static_cast<std::size_t>(t) + static_cast<std::size_t>(i)] =
             texts[b][read[b] + static_cast<std::size_t>(i)];
-    const auto logits = model.next_logits(Tensor<TokenId>::from(ids, {batch, t}), counts, cache).to_vector();
+    const auto logits = model.next_logits(Tensor<TokenId, Cpu>::from(ids, {batch, t}), counts, cache).to_vector();
     for (std::size_t b = 0; b < texts.size(); ++b) {
       read[b] += static_cast<std::size_t>(counts[b]);
       if (counts[b] == 0) continue;
@@ -82,7 +82,7 @@ template <class M> void check_invariance(const M& model, unsigned seed) {
   std::vector<TokenId> ids(texts.size() * longest, 0);
   for (std::size_t b = 0; b < texts.size(); ++b)
     std::copy(texts[b].begin(), texts[b].end(), ids.begin() + static_cast<std::ptrdiff_t>(b * longest));
-  const auto whole = model(Tensor<TokenId>::from(ids, {batch, static_cast<Index>(longest)})).to_vector();
+  const auto whole = model(Tensor<TokenId, Cpu>::from(ids, {batch, static_cast<Index>(longest)})).to_vector();
   for (std::size_t b = 0; b < texts.size(); ++b) {
     const std::span<const float> rows(whole.data() + b * longest * v, texts[b].size() * v);
     REQUIRE(same(rows, expected[b]));
@@ -92,9 +92,9 @@ template <class M> void check_invariance(const M& model, unsigned seed) {
 }  // namespace
 
 TEST_CASE("a sequence's logits are the same bits alone, in any batch, at once or token by token", "[transformer]") {
-  const auto gpt2 = Transformer<float>(tiny(0), Rng(1));
-  const auto llama = Transformer<float>(tiny(1), Rng(2));
-  const auto window = Transformer<float, Device, SlidingWindow>(tiny(1), Rng(3), {}, {.window = 20, .full_every = 2});
+  const auto gpt2 = Transformer<float, Cpu>(tiny(0), Rng(1));
+  const auto llama = Transformer<float, Cpu>(tiny(1), Rng(2));
+  const auto window = Transformer<float, Cpu, SlidingWindow>(tiny(1), Rng(3), {}, {.window = 20, .full_every = 2});
   for (unsigned seed = 0; seed < 80; ++seed) {
     check_invariance(gpt2, seed);
     check_invariance(llama, seed + 1000);
@@ -170,10 +170,10 @@ TEST_CASE("impossible configurations are refused", "[transformer]") {
   CHECK_THROWS_WITH(Transformer<float>({.vocab = 0}), Catch::Contains("vocab is positive: found 0"));
   CHECK_THROWS_WITH(Transformer<float>({.vocab = 5, .heads = 4, .kv_heads = 3}),
                     Catch::Contains("kv_heads divides heads"));
-  const auto model = Transformer<float>({.vocab = 5, .context = 8}, Rng(1));
-  CHECK_THROWS_WITH(model(Tensor<TokenId>::zeros({1, 9})),
+  const auto model = Transformer<float, Cpu>({.vocab = 5, .context = 8}, Rng(1));
+  CHECK_THROWS_WITH(model(Tensor<TokenId, Cpu>::zeros({1, 9})),
                     Catch::Contains("at most 8 tokens fit the context: found 9"));
-  CHECK_THROWS_WITH(model(Tensor<TokenId>::full({1, 2}, 5)), Catch::Contains("out of range: found 5"));
+  CHECK_THROWS_WITH(model(Tensor<TokenId, Cpu>::full({1, 2}, 5)), Catch::Contains("out of range: found 5"));
 }
 
 TEST_CASE("a gradient that is not finite changes nothing", "[adamw]") {

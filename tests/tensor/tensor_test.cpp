@@ -17,7 +17,7 @@ TEST_CASE("a tensor is made from values and gives them back", "[tensor]") {
 }
 
 TEST_CASE("copies share memory, clones do not", "[tensor]") {
-  auto x = Tensor<float>::zeros({3});
+  auto x = Tensor<float, Cpu>::zeros({3});
   const auto shared = x;
   const auto copied = x.clone();
   x.mutable_span()[1] = 5;
@@ -38,6 +38,6 @@ TEST_CASE("wrong use says what was found and expected", "[tensor]") {
   CHECK_THROWS_WITH(Tensor<float>::zeros({2}).item(), Catch::Contains("found shape (2)"));
   CHECK_THROWS_WITH(Tensor<float>::zeros({-1}), Catch::Contains("not negative"));
   CHECK_THROWS_WITH(Tensor<float>::zeros({Index{1} << 40, Index{1} << 40}), Catch::Contains("too many elements"));
-  const auto turned = ops::transpose(Tensor<float>::zeros({2, 3}));
+  const auto turned = ops::transpose(Tensor<float, Cpu>::zeros({2, 3}));
   CHECK_THROWS_WITH(turned.span(), Catch::Contains("contiguous"));
 }

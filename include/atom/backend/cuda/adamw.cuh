@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// AdamW over a grid (contract: backend/adamw.hpp): one element each; the norm in pieces that the host adds up.
+// AdamW over a grid (contract: backend/adamw.hpp): one element each; the norm in pieces, added up by one thread.
 #pragma once
 
 #include "../../core/math.hpp"
@@ -7,7 +7,6 @@
 #include "grid.hpp"
 
 #include <span>
-#include <vector>
 
 namespace atom {
 
@@ -43,23 +42,43 @@ template <class T> struct SquaresOfPiece {
   }
 };
 
+struct SumOfPieces {
+  const double* part;
+  double* total;
+  Index n;
+  ATOM_HD void operator()(Index) const {
+    double sum = 0;
+    for (Index i = 0; i < n; ++i) sum = sum + part[i];
+    *total = sum;
+  }
+};
+
+// Whether b goes on where a ends.
+template <class T> bool continues(const AdamWSegment<T>& a, const AdamWSegment<T>& b) {
+  return a.weight + a.count == b.weight && a.gradient + a.count == b.gradient && a.m + a.count == b.m &&
+         a.v + a.count == b.v && a.decay == b.decay;
+}
+
 }  // namespace detail
 
 template <GridDevice D, class T>
 void adamw(D device, std::span<const AdamWSegment<T>> segments, const AdamWStep<T>& step) {
-  for (const auto& segment : segments) for_each(device, segment.count, detail::AdamWElement<T>{segment, step});
+  for (std::size_t i = 0; i < segments.size(); ++i) {
+    auto segment = segments[i];
+    for (; i + 1 < segments.size() && detail::continues(segment, segments[i + 1]); ++i)
+      segment.count += segments[i + 1].count;
+    for_each(device, segment.count, detail::AdamWElement<T>{segment, step});
+  }
 }
 
 template <GridDevice D, class T> double squared_norm(D device, const T* x, Index n) {
   const Index pieces = (n + detail::squares_piece - 1) / detail::squares_piece;
-  const auto bytes = static_cast<std::size_t>(pieces) * sizeof(double);
-  auto* const part = static_cast<double*>(allocate(device, bytes));
+  const detail::GridScratch<double, D> scratch(device, pieces + 1);
+  double* const part = scratch.data();
   for_each(device, pieces, detail::SquaresOfPiece<T>{x, part, n});
-  std::vector<double> on_host(static_cast<std::size_t>(pieces));
-  copy_to_host(device, on_host.data(), part, bytes);
-  deallocate(device, part, bytes);
+  for_each(device, 1, detail::SumOfPieces{part, part + pieces, pieces});
   double total = 0;
-  for (const double value : on_host) total += value;
+  copy_to_host(device, &total, part + pieces, sizeof total);
   return total;
 }
 

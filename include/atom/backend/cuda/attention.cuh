@@ -23,11 +23,21 @@ template <class T> ATOM_HD T dot_of(const T* a, const T* b, Index n) {
   return sum;
 }
 
-// The positions that a query may see: those written that its slots still hold.
 ATOM_HD Index attention_key_end(const AttentionPositions& p, Index b, Index s) { return p.key_end ? p.key_end[b] : s; }
 ATOM_HD AttnIndex<> attention_index(const AttentionPositions& p, Index b, Index query, Index key, Index head) {
   const Index start = p.query_start ? p.query_start[b] : 0;
   return {static_cast<std::int32_t>(start + query), static_cast<std::int32_t>(key), static_cast<std::int32_t>(head)};
+}
+
+// The keys first..end-1 that a query may see: those written, still held by one of s slots, in the policy's range.
+struct KeySpan {
+  Index first, end;
+};
+template <class P>
+ATOM_HD KeySpan attention_keys(const P& policy, const AttentionPositions& p, Index b, Index query, Index s) {
+  const KeyRange range = policy_range(policy, attention_index(p, b, query, 0, 0).query);
+  const Index written = attention_key_end(p, b, s), held = written > s ? written - s : 0, end = Index{range.last} + 1;
+  return {range.first > held ? range.first : held, end < written ? end : written};
 }
 
 template <class T, class P> struct AttentionQuery {
@@ -39,9 +49,9 @@ template <class T, class P> struct AttentionQuery {
     const T* q = attention_row(a.q, b, query, head);
     T* out = attention_row(a.out, b, query, head);
     for (Index i = 0; i < e; ++i) out[i] = 0;
-    const Index end = attention_key_end(a.positions, b, s), begin = end > s ? end - s : 0;
+    const KeySpan keys = attention_keys(policy, a.positions, b, query, s);
     T most = -std::numeric_limits<T>::infinity(), total = 0;
-    for (Index key = begin; key < end; ++key) {
+    for (Index key = keys.first; key < keys.end; ++key) {
       const auto at = attention_index(a.positions, b, query, key, head);
       if (!policy_visible(policy, at)) continue;
       const T score = policy_score(policy, a.scale * dot_of(q, attention_row(a.k, b, key % s, shared), d), at);
@@ -88,7 +98,8 @@ template <class T, class P> struct AttentionGradientOfQuery {
     const Index head = unit % h, query = unit / h % t, b = unit / (h * t), shared = head / (h / a.k.shape[2]);
     T* dq = attention_row(a.dq, b, query, head);
     for (Index i = 0; i < d; ++i) dq[i] = 0;
-    for (Index key = 0; key < attention_key_end(a.positions, b, a.k.shape[1]); ++key) {
+    const KeySpan keys = attention_keys(policy, a.positions, b, query, a.k.shape[1]);
+    for (Index key = keys.first; key < keys.end; ++key) {
       const AttentionPair<T, P> pair(a, policy, b, query, key, head);
       if (pair.probability == 0) continue;
       const T* k = attention_row(a.k, b, key, shared);

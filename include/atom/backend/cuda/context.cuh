@@ -8,9 +8,8 @@
 #include <cublas_v2.h>
 #include <cuda_runtime.h>
 
-#include <memory>
+#include <map>
 #include <mutex>
-#include <vector>
 
 namespace atom {
 
@@ -41,9 +40,10 @@ struct Cuda {
 
   CudaContext& context() const;
   IdFault* fault() const;
-  friend bool operator==(Cuda, Cuda) = default;
+  friend bool operator==(Cuda a, Cuda b) { return a.ordinal == b.ordinal; }
 };
 
+// Never destroyed: tensors of any lifetime free into it, and CUDA is gone before static objects are.
 struct CudaContext {
   explicit CudaContext(int device) : ordinal(device) {
     check(device >= 0 && device < cuda_device_count(), "cuda", "no such GPU: found ", cuda_device_count(),
@@ -62,11 +62,6 @@ struct CudaContext {
   }
   CudaContext(const CudaContext&) = delete;
   CudaContext& operator=(const CudaContext&) = delete;
-  ~CudaContext() {
-    cublasDestroy(blas);
-    cudaStreamDestroy(stream);
-    cudaFree(fault);
-  }
 
   void activate() const { check_cuda(cudaSetDevice(ordinal), "cannot use the GPU"); }
   // Waits for all work. Errors: what a kernel found wrong; a failed kernel.
@@ -83,12 +78,9 @@ struct CudaContext {
 
 inline CudaContext& Cuda::context() const {
   static std::mutex mutex;
-  static std::vector<std::unique_ptr<CudaContext>> contexts;
+  static auto& contexts = *new std::map<int, CudaContext>;
   const std::lock_guard lock(mutex);
-  const auto slot = static_cast<std::size_t>(ordinal);
-  if (contexts.size() <= slot) contexts.resize(slot + 1);
-  if (!contexts[slot]) contexts[slot] = std::make_unique<CudaContext>(ordinal);
-  return *contexts[slot];
+  return contexts.try_emplace(ordinal, ordinal).first->second;
 }
 
 inline IdFault* Cuda::fault() const { return context().fault; }

@@ -19,7 +19,7 @@ ATOM_HD T gemm_element(const GemmInput<T>& a, const GemmInput<T>& b, Index k, In
 }
 
 // C = activation(sum + bias) + residual, keeping the value before the activation; the sum may lie in C itself.
-template <Activation activation, class T> struct GemmFinish {
+template <class T> struct GemmFinish {
   GemmShape shape;
   GemmOutput<T> sum, c;
   GemmEpilogue<T> e;
@@ -29,7 +29,7 @@ template <Activation activation, class T> struct GemmFinish {
     T value = sum.data[place(sum)];
     if (e.bias) value = value + e.bias[column];
     if (e.pre.data) e.pre.data[place(e.pre)] = value;
-    value = Activate<activation>{}(value);
+    value = activation_value(e.activation, value);
     c.data[place(c)] = e.residual.data ? value + e.residual.data[place(e.residual)] : value;
   }
 };
@@ -53,18 +53,13 @@ template <GridDevice D, class T, class Multiply> void gemm_with(D device, const 
                                                                 const GemmEpilogue<T>& e, const Multiply& multiply) {
   const Index count = shape.batch * shape.m * shape.n;
   if (count == 0) return;
-  const auto finish = [&](const GemmOutput<T>& sum) {
-    with_activation(e.activation, [&](auto activation) {
-      for_each(device, count, GemmFinish<activation(), T>{shape, sum, c, e});
-    });
-  };
+  const auto finish = [&](const GemmOutput<T>& sum) { for_each(device, count, GemmFinish<T>{shape, sum, c, e}); };
   if (e.residual.data == c.data) {  // the old C is needed to the end
-    const auto bytes = static_cast<std::size_t>(count) * sizeof(T);
-    const GemmOutput<T> sum{static_cast<T*>(allocate(device, bytes)), shape.n, shape.m * shape.n};
-    if (accumulate) for_each(device, count, GemmFinish<Activation::none, T>{shape, c, sum, {}});
+    const GridScratch<T, D> scratch(device, count);
+    const GemmOutput<T> sum{scratch.data(), shape.n, shape.m * shape.n};
+    if (accumulate) for_each(device, count, GemmFinish<T>{shape, c, sum, {}});
     multiply(sum, accumulate);
     finish(sum);
-    deallocate(device, sum.data, bytes);
     return;
   }
   multiply(c, accumulate);

@@ -40,5 +40,24 @@ ATOM_HD Index offset_of(const Shape& shape, const Strides& strides, Index i) {
   return offset;
 }
 
+// Device memory for the length of a call.
+template <class T, GridDevice D> class GridScratch {
+ public:
+  GridScratch(D device, Index count)
+      : device_(device),
+        bytes_(static_cast<std::size_t>(count) * sizeof(T)),
+        data_(static_cast<T*>(allocate(device, bytes_))) {}
+  GridScratch(const GridScratch&) = delete;
+  GridScratch& operator=(const GridScratch&) = delete;
+  ~GridScratch() { deallocate(device_, data_, bytes_); }
+
+  T* data() const { return data_; }
+
+ private:
+  D device_;
+  std::size_t bytes_;
+  T* data_;
+};
+
 }  // namespace detail
 }  // namespace atom

@@ -41,7 +41,9 @@ inline void copy_from_host(Cuda device, void* to, const void* from, std::size_t 
   check_cuda(cudaStreamSynchronize(context.stream), "copy from the host");
 }
 inline void fill_zero(Cuda device, void* to, std::size_t bytes) {
-  check_cuda(cudaMemsetAsync(to, 0, bytes, device.context().stream), "fill");
+  CudaContext& context = device.context();
+  context.activate();
+  check_cuda(cudaMemsetAsync(to, 0, bytes, context.stream), "fill");
 }
 inline MemoryStats memory_stats(Cuda device) {
   std::uint64_t used = 0, reserved = 0;

@@ -7,6 +7,7 @@
 
 #include <charconv>
 #include <concepts>
+#include <initializer_list>
 #include <stdexcept>
 #include <string>
 
@@ -35,15 +36,47 @@ requires(std::integral<Number> || std::floating_point<Number>) void append_text(
 
 inline void append_text(std::string& text, DType part) { text += name_of(part); }
 
-// The parts one after another.
-template <class... Parts> std::string to_text(const Parts&... parts) {
+namespace detail {
+
+// A part of a message without its type, so that a check costs its caller a few addresses and no code for text.
+class TextPart {
+ public:
+  TextPart(std::string_view text) : part_(text.data()), size_(text.size()) {}
+  template <class Part>
+  requires(!std::convertible_to<const Part&, std::string_view>) TextPart(const Part& part)
+      : part_(&part),
+        append_([](std::string& text, const void* value) { append_text(text, *static_cast<const Part*>(value)); }) {}
+
+  void append_to(std::string& text) const {
+    if (append_)
+      append_(text, part_);
+    else
+      text.append(static_cast<const char*>(part_), size_);
+  }
+
+ private:
+  const void* part_;
+  std::size_t size_ = 0;
+  void (*append_)(std::string&, const void*) = nullptr;
+};
+
+inline std::string joined(std::initializer_list<TextPart> parts) {
   std::string text;
-  (append_text(text, parts), ...);
+  for (const TextPart& part : parts) part.append_to(text);
   return text;
 }
+[[noreturn]] inline void fail_with(std::initializer_list<TextPart> parts) { throw Error(joined(parts)); }
 
-template <class... Parts> [[noreturn, gnu::noinline]] void fail(std::string_view where, const Parts&... parts) {
-  throw Error(to_text("[", where, "] ", parts...));
+}  // namespace detail
+
+// The parts one after another.
+template <class... Parts> std::string to_text(const Parts&... parts) {
+  return detail::joined({detail::TextPart(parts)...});
+}
+
+template <class... Parts>
+[[noreturn, gnu::noinline, gnu::cold]] void fail(std::string_view where, const Parts&... parts) {
+  detail::fail_with({std::string_view("["), where, std::string_view("] "), detail::TextPart(parts)...});
 }
 
 // Throws Error `[where] parts...` unless the condition holds. The parts become text only then.

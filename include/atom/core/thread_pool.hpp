@@ -35,15 +35,9 @@ class ThreadPool {
   // chunks not yet begun are then skipped. While the pool is at work, a call from inside a chunk or from another thread
   // runs on its own thread alone, so nesting cannot deadlock.
   template <class F> void parallel_for(Index chunks, F&& f) {
-    if (chunks <= 1 || size() == 1 || busy_.exchange(true, std::memory_order_acquire)) {
-      for (Index chunk = 0; chunk < chunks; ++chunk) f(chunk);
-      return;
-    }
     using Body = std::remove_reference_t<F>;
-    call_ = [](const void* body, Index chunk) { (*static_cast<Body*>(const_cast<void*>(body)))(chunk); };
-    body_ = std::addressof(f);
-    chunks_ = chunks;
-    run();
+    run(chunks, std::addressof(f),
+        [](const void* body, Index chunk) { (*static_cast<Body*>(const_cast<void*>(body)))(chunk); });
   }
 
   // Error: the pool is at work.
@@ -84,7 +78,16 @@ class ThreadPool {
     return false;
   }
 
-  void run() {
+  using Call = void (*)(const void* body, Index chunk);
+
+  void run(Index chunks, const void* body, Call call) {
+    if (chunks <= 1 || size() == 1 || busy_.exchange(true, std::memory_order_acquire)) {
+      for (Index chunk = 0; chunk < chunks; ++chunk) call(body, chunk);
+      return;
+    }
+    call_ = call;
+    body_ = body;
+    chunks_ = chunks;
     next_.store(0, std::memory_order_relaxed);
     failed_.store(false, std::memory_order_relaxed);
     state_.fetch_add(next_loop + open_bit);  // publishes the loop; sequentially consistent with sleepers_
@@ -169,7 +172,7 @@ class ThreadPool {
     workers_.clear();
   }
 
-  void (*call_)(const void*, Index) = nullptr;  // the loop: written by the caller before it opens it
+  Call call_ = nullptr;  // the loop: written by the caller before it opens it
   const void* body_ = nullptr;
   Index chunks_ = 0;
   std::exception_ptr error_;

@@ -36,7 +36,7 @@ template <class T, class D = Device, ScorePolicy Policy = Causal> class Transfor
     nn::initialise(*this, rng, {.residual_branches = 2 * config.layers});
   }
   // All zeros, to be loaded.
-  explicit Transformer(const TransformerConfig& sizes, D device = {}, Policy score_policy = {})
+  [[gnu::cold]] explicit Transformer(const TransformerConfig& sizes, D device = {}, Policy score_policy = {})
       : config(resolved(sizes)),
         policy(std::move(score_policy)),
         embedding(config.vocab, config.width, device),

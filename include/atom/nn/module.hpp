@@ -33,10 +33,12 @@ template <class F> class Walker {
  public:
   explicit Walker(F& f) : f_(f) {}
 
-  template <class T, class D> void operator()(std::string_view name, Tensor<T, D>& tensor, Role role) {
+  template <class T, class D>
+  [[gnu::noinline]] void operator()(std::string_view name, Tensor<T, D>& tensor, Role role) {
     if (tensor.defined()) f_(path_of(name), tensor, role);
   }
-  template <class T, class D> void operator()(std::string_view name, const Tensor<T, D>& tensor, Role role) {
+  template <class T, class D>
+  [[gnu::noinline]] void operator()(std::string_view name, const Tensor<T, D>& tensor, Role role) {
     if (tensor.defined()) f_(path_of(name), tensor, role);
   }
   template <class M> void operator()(std::string_view name, std::vector<M>& modules) { each(name, modules); }
@@ -51,7 +53,7 @@ template <class F> class Walker {
 
  private:
   std::string path_of(std::string_view name) const { return prefix_ + std::string(name); }
-  template <class M> void enter(std::string_view name, M& module) {
+  template <class M> [[gnu::noinline]] void enter(std::string_view name, M& module) {
     const auto outer = prefix_.size();
     prefix_ += name;
     prefix_ += '.';

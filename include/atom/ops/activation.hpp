@@ -9,17 +9,23 @@ namespace atom::ops {
 
 namespace detail {
 
-template <Activation a> struct ActivateGradient {
-  template <class S> ATOM_HD S operator()(S x, S dy) const { return ActivationSlope<a>{}(x)*dy; }
+struct Activate {
+  Activation activation;
+  template <class S> ATOM_HD S operator()(S x) const { return activation_value(activation, x); }
 };
-template <Activation a> struct Gated {
-  template <class S> ATOM_HD S operator()(S gate, S up) const { return Activate<a>{}(gate)*up; }
+struct ActivateGradient {
+  Activation activation;
+  template <class S> ATOM_HD S operator()(S x, S dy) const { return activation_slope(activation, x) * dy; }
 };
-template <Activation a> struct GatedGradientOfGate {
-  template <class S> ATOM_HD S operator()(S gate, S up, S dy) const { return ActivationSlope<a>{}(gate)*up * dy; }
+struct Gated {
+  Activation activation;
+  template <class S> ATOM_HD S operator()(S gate, S up) const { return activation_value(activation, gate) * up; }
 };
-template <Activation a> struct GatedGradientOfUp {
-  template <class S> ATOM_HD S operator()(S gate, S dy) const { return Activate<a>{}(gate)*dy; }
+struct GatedGradient {  // of the gate; that of `up` is Gated(gate, dy)
+  Activation activation;
+  template <class S> ATOM_HD S operator()(S gate, S up, S dy) const {
+    return activation_slope(activation, gate) * up * dy;
+  }
 };
 
 struct Tanh {
@@ -40,14 +46,8 @@ struct SigmoidGradient {  // from the result
 // activation(x), element by element; `none` is x itself.
 template <class T, class D> Tensor<T, D> activate(Activation activation, const Tensor<T, D>& x) {
   if (activation == Activation::none) return x;
-  const auto y = with_activation(activation, [&](auto a) { return detail::map(Activate<a()>{}, x.buffer()); });
-  return record<"activate">(
-      y,
-      [activation, x = save(x)](const Buffer<T, D>& dy) {
-        return with_activation(activation,
-                               [&](auto a) { return detail::map(detail::ActivateGradient<a()>{}, *x, dy); });
-      },
-      x);
+  const auto y = detail::map(detail::Activate{activation}, x.buffer());
+  return record<"activate">(y, detail::rule(detail::ActivateGradient{activation}, save(x)), x);
 }
 template <class T, class D> Tensor<T, D> relu(const Tensor<T, D>& x) { return activate(Activation::relu, x); }
 template <class T, class D> Tensor<T, D> gelu(const Tensor<T, D>& x) { return activate(Activation::gelu_erf, x); }
@@ -63,19 +63,15 @@ template <class T, class D> Tensor<T, D> sigmoid(const Tensor<T, D>& x) {
   return record<"sigmoid">(y, detail::rule(detail::SigmoidGradient{}, save(y)), x);
 }
 
-// activation(gate) * up, of equal shapes. Errors: shapes; an activation other than silu, gelu_tanh and gelu_erf.
+// activation(gate) * up, of equal shapes. Error: shapes.
 template <class T, class D>
 Tensor<T, D> gated(Activation activation, const Tensor<T, D>& gate, const Tensor<T, D>& up) {
   check(gate.shape() == up.shape(), "gated", "shapes differ: gate ", gate.shape(), ", up ", up.shape());
-  const auto y =
-      with_gate(activation, [&](auto a) { return detail::map(detail::Gated<a()>{}, gate.buffer(), up.buffer()); });
   return record<"gated">(
-      y,
+      detail::map(detail::Gated{activation}, gate.buffer(), up.buffer()),
       [activation, gate = save(gate), up = save(up)](const Buffer<T, D>& dy) {
-        return with_gate(activation, [&](auto a) {
-          return grads(detail::map(detail::GatedGradientOfGate<a()>{}, *gate, *up, dy),
-                       detail::map(detail::GatedGradientOfUp<a()>{}, *gate, dy));
-        });
+        return grads(detail::map(detail::GatedGradient{activation}, *gate, *up, dy),
+                     detail::map(detail::Gated{activation}, *gate, dy));
       },
       gate, up);
 }

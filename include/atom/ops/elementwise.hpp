@@ -10,9 +10,6 @@ namespace atom::ops {
 
 namespace detail {
 
-struct Plus {
-  template <class S> ATOM_HD S operator()(S a, S b) const { return a + b; }
-};
 struct Minus {
   template <class S> ATOM_HD S operator()(S a, S b) const { return a - b; }
 };
@@ -69,7 +66,7 @@ Buffer<T, D> binary(const char* name, F f, const Tensor<T, D>& a, const Tensor<T
 
 template <class T, class D> Tensor<T, D> add(const Tensor<T, D>& a, const Tensor<T, D>& b) {
   return record<"add">(
-      detail::binary("add", detail::Plus{}, a, b),
+      detail::binary("add", atom::detail::Add{}, a, b),
       [to_a = a.shape(), to_b = b.shape()](const Buffer<T, D>& dy) {
         return grads(detail::sum_to(dy, to_a), detail::sum_to(dy, to_b));
       },

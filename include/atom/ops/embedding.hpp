@@ -25,7 +25,7 @@ Tensor<compute_t<W>, D> embedding(const Tensor<TokenId, D>& ids, const Tensor<W,
     return record<"embedding">(
         y,
         [ids = save(rows)](const Buffer<T, D>& dy) {
-          return [ids, dy](Into<T, D> into) {
+          return [&](Into<T, D> into) {
             const auto& dweight = into.buffer;
             if (!into.accumulate)
               fill_zero(dy.device(), dweight.mutable_data(), static_cast<std::size_t>(dweight.size()) * sizeof(T));

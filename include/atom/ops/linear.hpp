@@ -49,20 +49,19 @@ template <class T, class D> Tensor<T, D> linear(const Tensor<T, D>& x, const Ten
   return record<"linear">(
       y,
       [=, activation = options.activation, x = save(input), w = save(w), pre = save(pre)](const Buffer<T, D>& dy) {
-        const auto dz = activation == Activation::none ? dy : with_activation(activation, [&](auto a) {
-          return detail::map(detail::ActivateGradient<a()>{}, *pre, dy);
-        });
-        const auto dx = [=](Into<T, D> into) {
+        const auto dz =
+            activation == Activation::none ? dy : detail::map(detail::ActivateGradient{activation}, *pre, dy);
+        const auto dx = [&, dz](Into<T, D> into) {
           gemm(device, {.m = rows, .n = in, .k = out}, rows_of(dz, out), rows_of(*w, in),
                GemmOutput<T>{.data = into.buffer.mutable_data(), .ld = in}, into.accumulate);
         };
-        const auto dw = [=](Into<T, D> into) {
+        const auto dw = [&, dz](Into<T, D> into) {
           GemmInput<T> columns = rows_of(dz, out);
           columns.transposed = true;
           gemm(device, {.m = out, .n = in, .k = rows}, columns, rows_of(*x, in),
                GemmOutput<T>{.data = into.buffer.mutable_data(), .ld = in}, into.accumulate);
         };
-        const auto dbias = [=](Into<T, D> into) {
+        const auto dbias = [&, dz](Into<T, D> into) {
           sum_rows(device, rows, out, dz.data(), into.buffer.mutable_data(), into.accumulate);
         };
         return grads(dx, dw, dbias, dy);

@@ -63,7 +63,7 @@ template <class T, class D> Tensor<T, D> linear_cross_entropy(const Tensor<T, D>
       loss,
       [dx, dweight](const Buffer<T, D>& dy) {
         const auto scaled = [&](const Buffer<T, D>& gradient) {
-          return [gradient, dy](Into<T, D> into) {
+          return [&](Into<T, D> into) {
             detail::map_into(into, detail::Times{}, gradient, detail::expand(dy, gradient.shape()));
           };
         };

@@ -35,13 +35,13 @@ template <class F, class T, class D, class... Ts> void map_into(Into<T, D> into,
   }
 }
 
-// A gradient of one input that f(saved..., dy) gives element by element. Nothing saved is a case of its own: nvcc
-// rejects the capture of an empty pack.
+// A gradient of one input that f(saved..., dy) gives element by element; refers to dy and `saved`. Nothing saved is a
+// case of its own: nvcc rejects the capture of an empty pack.
 template <class F, class T, class D> auto gradient(F f, const Buffer<T, D>& dy) {
-  return [f, dy](Into<T, D> into) { map_into(into, f, dy); };
+  return [f, &dy](Into<T, D> into) { map_into(into, f, dy); };
 }
 template <class F, class T, class D, class... Saved> auto gradient(F f, const Buffer<T, D>& dy, const Saved&... saved) {
-  return [f, dy, ... values = *saved](Into<T, D> into) { map_into(into, f, values..., dy); };
+  return [f, &dy, &saved...](Into<T, D> into) { map_into(into, f, *saved..., dy); };
 }
 // The rule of an operation with one input: dx = f(saved..., dy).
 template <class F> auto rule(F f) {

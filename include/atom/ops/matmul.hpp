@@ -93,11 +93,11 @@ template <class T, class D> Tensor<T, D> matmul(const Tensor<T, D>& a, const Ten
   return record<"matmul">(
       detail::product(a.buffer(), b.buffer()),
       [a = save(a), b = save(b)](const Buffer<T, D>& dy) {
-        const auto for_a = [a, b, dy](Into<T, D> into) {
+        const auto for_a = [&](Into<T, D> into) {
           detail::map_into(into, atom::detail::Copy{},
                            detail::sum_to(detail::product(dy, detail::transposed(*b)), a->shape()));
         };
-        const auto for_b = [a, b, dy](Into<T, D> into) {
+        const auto for_b = [&](Into<T, D> into) {
           detail::map_into(into, atom::detail::Copy{},
                            detail::sum_to(detail::product(detail::transposed(*a), dy), b->shape()));
         };

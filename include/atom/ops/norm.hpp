@@ -46,15 +46,15 @@ template <class T, class D> struct Norm {
 
   // Writes the gradient that `part` points at.
   auto gradient(const Buffer<T, D>& dy, T* NormBackward<T>::*part) const {
-    return [norm = *this, dy, part](Into<T, D> into) {
-      NormBackward<T> args{.rows = norm.rows,
+    return [this, &dy, part](Into<T, D> into) {
+      NormBackward<T> args{.rows = rows,
                            .channels = dy.dim(-1),
-                           .centred = norm.centred,
-                           .weight_offset = norm.weight_offset,
-                           .x = norm.x->data(),
-                           .weight = norm.weight->data(),
-                           .mean = norm.mean.data(),
-                           .rstd = norm.rstd.data(),
+                           .centred = centred,
+                           .weight_offset = weight_offset,
+                           .x = x->data(),
+                           .weight = weight->data(),
+                           .mean = mean.data(),
+                           .rstd = rstd.data(),
                            .dy = dy.data(),
                            .accumulate = into.accumulate};
       args.*part = into.buffer.mutable_data();

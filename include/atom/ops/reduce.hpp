@@ -89,7 +89,7 @@ template <class T, class D> Tensor<T, D> max(const Tensor<T, D>& x, int axis = -
   return record<"max">(
       y,
       [index, split](const Buffer<T, D>& dy) {
-        return [index, split, dy](Into<T, D> into) {
+        return [&](Into<T, D> into) {
           const auto& dx = into.buffer;
           if (!into.accumulate)
             fill_zero(dx.device(), dx.mutable_data(), static_cast<std::size_t>(dx.size()) * sizeof(T));

@@ -82,7 +82,7 @@ template <class T, class D> Tensor<T, D> slice(const Tensor<T, D>& x, int axis, 
   return record<"slice">(
       part(x.buffer()),
       [part](const Buffer<T, D>& dy) {
-        return [part, dy](Into<T, D> into) {
+        return [&](Into<T, D> into) {
           const auto& dx = into.buffer;
           if (!into.accumulate)
             fill_zero(dx.device(), dx.mutable_data(), static_cast<std::size_t>(dx.size()) * sizeof(T));
@@ -155,7 +155,7 @@ template <class T, class D> Tensor<T, D> gather(const Tensor<T, D>& x, const Ten
   return record<"gather">(
       y,
       [places, extent, count, rows](const Buffer<T, D>& dy) {
-        return [=](Into<T, D> into) {
+        return [&](Into<T, D> into) {
           const auto& dx = into.buffer;
           if (!into.accumulate)
             fill_zero(dx.device(), dx.mutable_data(), static_cast<std::size_t>(dx.size()) * sizeof(T));

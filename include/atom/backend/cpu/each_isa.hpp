@@ -32,7 +32,7 @@
 #define ATOM_KERNEL __attribute__((noinline))
 #define ATOM_NATIVE ATOM_ALWAYS_INLINE
 #else
-#define ATOM_KERNEL __attribute__((noinline ATOM_NO_CONTRACTION))
+#define ATOM_KERNEL __attribute__((noinline, optimize("Os") ATOM_NO_CONTRACTION))
 #define ATOM_NATIVE ATOM_ALWAYS_INLINE
 #endif
 #define ATOM_KERNEL_INLINE ATOM_ALWAYS_INLINE

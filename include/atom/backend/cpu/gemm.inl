@@ -160,9 +160,8 @@ ATOM_KERNEL void gemm_thin(const T* a, Index a_ld, const T* b, Index b_ld, Index
 // ---- the tile -------------------------------------------------------------------------------------------------------
 
 // What follows the product: C, and `pre`, from the sums of the tile's columns j..j+columns-1.
-template <Activation activation, class T> ATOM_KERNEL void gemm_finish(const detail::GemmTile<T>& tile, Index j,
-                                                                       Index columns, const T* sums, Index sums_ld,
-                                                                       bool accumulate, Index c_ld) {
+template <class T> ATOM_KERNEL void gemm_finish(const detail::GemmTile<T>& tile, Index j, Index columns, const T* sums,
+                                                Index sums_ld, bool accumulate, Index c_ld) {
   using V = Lanes<T>;
   const GemmEpilogue<T>& e = tile.epilogue;
   for (Index i = 0; i < tile.rows; ++i, sums += sums_ld) {
@@ -172,7 +171,7 @@ template <Activation activation, class T> ATOM_KERNEL void gemm_finish(const det
       if (accumulate) v = V::load(tile.c + i * c_ld + at, count) + v;
       if (e.bias) v += V::load(e.bias + at, count);
       if (e.pre.data) v.store(e.pre.data + i * e.pre.ld + at, count);
-      v = Activate<activation>{}(v);
+      v = activation_value(e.activation, v);
       if (e.residual.data) v += V::load(e.residual.data + i * e.residual.ld + at, count);
       v.store(tile.c + i * c_ld + at, count);
     }
@@ -214,10 +213,8 @@ template <class T> ATOM_KERNEL void gemm_tile_kernel(const detail::GemmCall<T>& 
   const auto finish = [&](Index j, Index count) ATOM_INLINE_LAMBDA {
     const bool in_c = fits(count);
     if (in_c && !call.has_epilogue()) return;
-    with_activation(call.epilogue.activation, [&](auto activation) {
-      gemm_finish<activation()>(tile, j, count, in_c ? tile.c + j : sums + j, in_c ? call.c.ld : call.tile_columns,
-                                call.accumulate && !in_c, call.c.ld);
-    });
+    gemm_finish(tile, j, count, in_c ? tile.c + j : sums + j, in_c ? call.c.ld : call.tile_columns,
+                call.accumulate && !in_c, call.c.ld);
   };
 
   Index first_column = 0;  // that is not done yet

@@ -2,14 +2,14 @@
 // Layer norm and rms norm (contract: backend/norm.hpp).
 
 // A row is read three times while it stays in the cache: mean, squares, result.
-template <bool centred, class T> ATOM_KERNEL void norm_forward_rows(const NormForward<T>& a, Index begin, Index end) {
+template <class T> ATOM_KERNEL void norm_forward_rows(const NormForward<T>& a, Index begin, Index end) {
   using V = Lanes<T>;
   const Index c = a.channels;
   for (Index row = begin; row < end; ++row) {
     const T* x = a.x + row * c;
     T* y = a.y + row * c;
     T mean = 0;
-    if constexpr (centred) {
+    if (a.centred) {
       V total(T(0));
       for_blocks(c, [&](Index i, Index count) ATOM_INLINE_LAMBDA { total = total + V::load(x + i, count); });
       mean = sum(total) / T(c);
@@ -32,7 +32,7 @@ template <bool centred, class T> ATOM_KERNEL void norm_forward_rows(const NormFo
 }
 
 // With g = dy * weight and h = (x - mean) * rstd:  dx = rstd * (g - mean(g) - h * mean(g h)), mean(g) only if centred.
-template <bool centred, class T> ATOM_KERNEL void norm_backward_rows(const NormBackward<T>& a, Index begin, Index end) {
+template <class T> ATOM_KERNEL void norm_backward_rows(const NormBackward<T>& a, Index begin, Index end) {
   using V = Lanes<T>;
   const Index c = a.channels;
   for (Index row = begin; row < end; ++row) {
@@ -40,7 +40,7 @@ template <bool centred, class T> ATOM_KERNEL void norm_backward_rows(const NormB
     const T* dy = a.dy + row * c;
     T* dx = a.dx + row * c;
     const T rstd = a.rstd[row];
-    const T mean = centred ? a.mean[row] : T(0);
+    const T mean = a.centred ? a.mean[row] : T(0);
     const auto g_at = [&](Index i, Index count) ATOM_INLINE_LAMBDA {
       const V d = V::load(dy + i, count);
       return a.weight ? d * (V::load(a.weight + i, count) + V(a.weight_offset)) : d;
@@ -50,14 +50,12 @@ template <bool centred, class T> ATOM_KERNEL void norm_backward_rows(const NormB
     V g_total(T(0)), gh_total(T(0));
     for_blocks(c, [&](Index i, Index count) ATOM_INLINE_LAMBDA {
       const V g = g_at(i, count);  // 0 in the lanes past the end
-      if constexpr (centred) g_total = g_total + g;
+      g_total = g_total + g;
       gh_total = fma(g, h_at(i, count), gh_total);
     });
-    const V g_mean(sum(g_total) / T(c)), gh_mean(sum(gh_total) / T(c));
+    const V g_mean(a.centred ? sum(g_total) / T(c) : T(0)), gh_mean(sum(gh_total) / T(c));
     for_blocks(c, [&](Index i, Index count) ATOM_INLINE_LAMBDA {
-      V d = g_at(i, count);
-      if constexpr (centred) d = d - g_mean;
-      d = (d - h_at(i, count) * gh_mean) * V(rstd);
+      V d = (g_at(i, count) - g_mean - h_at(i, count) * gh_mean) * V(rstd);
       if (a.accumulate) d = d + V::load(dx + i, count);
       d.store(dx + i, count);
     });

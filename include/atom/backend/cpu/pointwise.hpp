@@ -31,6 +31,12 @@ template <class To, class From> ATOM_ALWAYS_INLINE To converted(From value) {
     return To(static_cast<float>(value));
 }
 
+// to[i * to_step] = from[i * from_step]. A call of its own: every functor's kernel contains several.
+template <class T>
+[[gnu::noinline]] void move_elements(T* to, Index to_step, const T* from, Index from_step, Index count) {
+  for (Index i = 0; i < count; ++i) to[i * to_step] = from[i * from_step];
+}
+
 // One input of a run, sixteen elements at a time; what does not lie side by side is brought together first.
 template <class T> struct Operand {
   const T* base;
@@ -41,13 +47,11 @@ template <class T> struct Operand {
   ATOM_ALWAYS_INLINE void start_run(Index offset, Index stride) {
     run = base + offset;
     step = stride;
-    if (step == 0)
-      for (T& value : part) value = *run;
+    if (step == 0) move_elements(part, 1, run, 0, 16);
   }
   ATOM_ALWAYS_INLINE const T* block(Index i, Index count) {
     if (step == 1 && count == 16) return run + i;
-    if (step != 0)
-      for (Index j = 0; j < count; ++j) part[j] = run[(i + j) * step];
+    if (step != 0) move_elements(part, 1, run + i * step, step, count);
     return part;
   }
 };

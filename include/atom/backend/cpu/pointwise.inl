@@ -14,8 +14,7 @@ ATOM_KERNEL void pointwise_range(F f, const detail::Walk<1 + sizeof...(Ts)>& wal
       const bool direct = count == 16 && step == 1;
       T* const to = out + run.offset[0] + i * step;
       f(Elements<Lanes<T>>{run.first + i}, Lanes<Ts>::load(in.block(i, count))...).store(direct ? to : part);
-      if (!direct)
-        for (Index j = 0; j < count; ++j) to[j * step] = part[j];
+      if (!direct) detail::move_elements(to, step, part, 1, count);
     }
   }
 }

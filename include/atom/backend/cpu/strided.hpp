@@ -13,7 +13,7 @@ template <int count> struct Walk {
   Index extent[max_rank];
   Index stride[count][max_rank];
 
-  Walk(const Shape& shape, const Strides* const (&strides)[count]) {
+  [[gnu::noinline]] Walk(const Shape& shape, const Strides* const (&strides)[count]) {
     for (int axis = 0; axis < shape.rank(); ++axis) {
       if (shape[axis] == 1) continue;
       bool merges = rank > 0;
@@ -37,7 +37,7 @@ template <int count> struct Runs {
   Index length = 0;          // of the run
   Index offset[count] = {};  // where each view has the element `first`; view i moves on by step(i)
 
-  ATOM_ALWAYS_INLINE Runs(const Walk<count>& views, Index begin, Index stop) : walk(views), first(begin), end(stop) {
+  [[gnu::noinline]] Runs(const Walk<count>& views, Index begin, Index stop) : walk(views), first(begin), end(stop) {
     for (int axis = walk.rank - 1; axis >= 0; --axis) {
       place_[axis] = begin % walk.extent[axis];
       begin /= walk.extent[axis];
@@ -48,7 +48,7 @@ template <int count> struct Runs {
 
   ATOM_ALWAYS_INLINE Index step(std::size_t view) const { return walk.stride[view][walk.rank - 1]; }
 
-  ATOM_ALWAYS_INLINE void next() {
+  [[gnu::noinline]] void next() {
     first += length;
     for (int axis = walk.rank - 1; axis >= 0; --axis) {
       const Index by = axis == walk.rank - 1 ? length : 1;

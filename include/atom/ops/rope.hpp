@@ -6,19 +6,9 @@
 #include "../backend/check_ids.hpp"
 #include "../backend/rope.hpp"
 #include "../core/math.hpp"
+#include "rope_scaling.hpp"
 
 namespace atom::ops {
-
-// theta^(-2 i / rotated) for i = 0..rotated / 2 - 1: the angles per position that RoFormer and Llama use. A scaling of
-// the context (linear, llama3, yarn, ...) is another list of frequencies. Error: `rotated` is odd or negative.
-inline std::vector<double> rope_frequencies(Index rotated, double theta = 10000) {
-  check(rotated >= 0 && rotated % 2 == 0, "rope", "the number of rotated elements is even: found ", rotated);
-  std::vector<double> frequencies;
-  const double log_theta = math::log(theta);
-  for (Index i = 0; i < rotated; i += 2)
-    frequencies.push_back(math::exp(-static_cast<double>(i) / static_cast<double>(rotated) * log_theta));
-  return frequencies;
-}
 
 // Cosine and sine of position * frequency, computed in double and rounded to T once.
 template <class T, class D = Device> struct RopeTable {
@@ -41,12 +31,19 @@ template <class T, class D = Device> struct RopeTable {
     cosines = Tensor<T, D>::from(cosine_values, shape, device);
     sines = Tensor<T, D>::from(sine_values, shape, device);
   }
+  // Of a text of `length` tokens (0: position_count), which matters to the scalings that depend on it.
+  RopeTable(const RopeSpec& spec, Index position_count, D device = {}, Index length = 0)
+      : RopeTable(rope_angles(spec, length > 0 ? length : position_count), spec.pairing, position_count, device) {}
 
   Index positions() const { return cosines.dim(0); }
   Index rotated() const { return 2 * cosines.dim(1); }
 
   Tensor<T, D> cosines, sines;  // (positions, rotated / 2)
   RopePairing pairing = RopePairing::half_split;
+
+ private:
+  RopeTable(const RopeAngles& angles, RopePairing which, Index position_count, D device)
+      : RopeTable(angles.frequencies, position_count, which, angles.magnitude, device) {}
 };
 
 namespace detail {

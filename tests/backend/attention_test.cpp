@@ -5,8 +5,10 @@
 #include <atom/backend/attention.hpp>
 #include <atom/policy/alibi.hpp>
 #include <atom/policy/causal.hpp>
+#include <atom/policy/chunked.hpp>
 #include <atom/policy/compose.hpp>
 #include <atom/policy/full.hpp>
+#include <atom/policy/layer_mask.hpp>
 #include <atom/policy/sliding_window.hpp>
 #include <atom/policy/soft_cap.hpp>
 
@@ -44,6 +46,7 @@ template <class T> struct Case {
   Extents x;
   std::vector<T> q, k, v, dout, out, lse, dq, dk, dv;
   std::vector<std::int32_t> start, end;  // empty: none given
+  std::vector<T> sinks, dsinks;          // empty: none
 
   explicit Case(Extents extents, std::uint32_t seed = 1) : x(extents), seed_(seed) {
     for (auto* values : {&q, &k, &v, &dout}) {
@@ -61,6 +64,14 @@ template <class T> struct Case {
     dv.assign(v.size(), T(7));
   }
 
+  // Logits of which some outweigh all keys and some weigh nothing.
+  Case with_sinks() const {
+    Case c = *this;
+    for (Index i = 0; i < x.h; ++i) c.sinks.push_back(T(i % 3) * T(2.5) - T(2.25));
+    c.dsinks.assign(c.lse.size(), T(7));
+    return c;
+  }
+
   T scale() const { return T(1) / std::sqrt(T(x.d)); }
   AttentionPositions positions() const {
     return {start.empty() ? nullptr : start.data(), end.empty() ? nullptr : end.data()};
@@ -71,6 +82,7 @@ template <class T> struct Case {
             .v = contiguous_view<const T>(v.data(), {x.b, x.s, x.k, x.e}),
             .out = contiguous_view(out.data(), {x.b, x.t, x.h, x.e}),
             .lse = lse.data(),
+            .sinks = sinks.empty() ? nullptr : sinks.data(),
             .scale = scale(),
             .positions = positions()};
   }
@@ -88,6 +100,8 @@ template <class T> struct Case {
                                             .dq = contiguous_view(dq.data(), {x.b, x.t, x.h, x.d}),
                                             .dk = contiguous_view(dk.data(), {x.b, x.s, x.k, x.d}),
                                             .dv = contiguous_view(dv.data(), {x.b, x.s, x.k, x.e}),
+                                            .sinks = a.sinks,
+                                            .dsinks = sinks.empty() ? nullptr : dsinks.data(),
                                             .scale = scale(),
                                             .positions = positions()},
                        policy);
@@ -109,6 +123,7 @@ template <class T, class P> Case<double> plain(const Case<T>& from, const P& pol
   to.k.assign(from.k.begin(), from.k.end());
   to.v.assign(from.v.begin(), from.v.end());
   to.dout.assign(from.dout.begin(), from.dout.end());
+  to.dsinks.assign(from.dsinks.size(), 0.0);
   for (auto* values : {&to.out, &to.dq, &to.dk, &to.dv}) std::ranges::fill(*values, 0.0);
   for (Index batch = 0; batch < b; ++batch) {
     const std::int32_t start = from.start.empty() ? 0 : from.start[std::size_t(batch)];
@@ -124,7 +139,8 @@ template <class T, class P> Case<double> plain(const Case<T>& from, const P& pol
         };
         std::vector<std::int32_t> keys;
         std::vector<double> raw, weight;
-        double greatest = -std::numeric_limits<double>::infinity(), total = 0;
+        const double sink = from.sinks.empty() ? -INFINITY : double(from.sinks[std::size_t(head)]);
+        double greatest = sink;
         for (std::int32_t p = std::max(0, end - std::int32_t(s)); p < end; ++p) {
           const AttnIndex<> index{start + std::int32_t(i), p, std::int32_t(head)};
           if (!policy_visible(policy, index)) continue;
@@ -133,6 +149,7 @@ template <class T, class P> Case<double> plain(const Case<T>& from, const P& pol
           weight.push_back(policy_score(policy, raw.back(), index));
           greatest = std::max(greatest, weight.back());
         }
+        double total = sink > -INFINITY ? std::exp(sink - greatest) : 0;
         for (double& w : weight) total += w = std::exp(w - greatest);
         for (double& w : weight) w /= total;
         to.lse[std::size_t((batch * h + head) * t + i)] = greatest + std::log(total);
@@ -141,6 +158,7 @@ template <class T, class P> Case<double> plain(const Case<T>& from, const P& pol
           for (Index c = 0; c < e; ++c) out[c] += weight[j] * to.v[std::size_t(at_key(keys[j]) * e + c)];
         const double* dout = &to.dout[std::size_t(row * e)];
         const double delta = dot(out, dout, e);
+        if (sink > -INFINITY) to.dsinks[std::size_t(row)] = -std::exp(sink - greatest) / total * delta;
         for (std::size_t j = 0; j < keys.size(); ++j) {
           const AttnIndex<> index{start + std::int32_t(i), keys[j], std::int32_t(head)};
           const auto key = std::size_t(at_key(keys[j]));
@@ -180,6 +198,7 @@ template <class T, class P> void check_against_plain(Case<T> c, const P& policy)
   CHECK(worst(c.dq, wanted.dq) <= 4 * tolerance);
   CHECK(worst(c.dk, wanted.dk) <= 4 * tolerance);
   CHECK(worst(c.dv, wanted.dv) <= 4 * tolerance);
+  CHECK(worst(c.dsinks, wanted.dsinks) <= 4 * tolerance);
 }
 
 template <class T> bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
@@ -187,7 +206,7 @@ template <class T> bool same_bits(const std::vector<T>& a, const std::vector<T>&
 }
 template <class T> bool same_results(const Case<T>& a, const Case<T>& b) {
   return same_bits(a.out, b.out) && same_bits(a.lse, b.lse) && same_bits(a.dq, b.dq) && same_bits(a.dk, b.dk) &&
-         same_bits(a.dv, b.dv);
+         same_bits(a.dv, b.dv) && same_bits(a.dsinks, b.dsinks);
 }
 
 // Rows of `all` for one query, q (b, t, h, d)-like.
@@ -219,6 +238,7 @@ std::vector<float> through_cache(const Case<float>& whole, Index batch, Index ca
                                               .k = contiguous_view<const float>(cache_k.data(), {1, capacity, k, d}),
                                               .v = contiguous_view<const float>(cache_v.data(), {1, capacity, k, e}),
                                               .out = contiguous_view(out.data(), {1, count, h, e}),
+                                              .sinks = whole.sinks.empty() ? nullptr : whole.sinks.data(),
                                               .scale = whole.scale(),
                                               .positions = {.query_start = &start, .key_end = &end}},
                       policy);
@@ -249,9 +269,52 @@ TEST_CASE("attention and its gradients are the plain formula's") {
     check_against_plain(Case<double>(shape), SlidingWindow{.window = 20});
     check_against_plain(Case<double>(shape), CappedAlibi{.window = 70, .bias = 0.1F, .cap = 1.5F});
     check_against_plain(Case<double>(shape), all_of(SoftCap{.cap = 1}, Alibi(int(shape.h))));
+    check_against_plain(Case<double>(shape), Chunked{.chunk = 24});
+    check_against_plain(Case<double>(shape), LayerMask{.window = 9, .chunk = 70});
+    check_against_plain(Case<double>(shape).with_sinks(), Causal{});
+    check_against_plain(Case<double>(shape).with_sinks(), CappedAlibi{.window = 70, .bias = 0.1F, .cap = 1.5F});
     check_against_plain(Case<float>(shape), Causal{});
     check_against_plain(Case<float>(shape), CappedAlibi{.window = 70, .bias = 0.1F, .cap = 1.5F});
+    check_against_plain(Case<float>(shape).with_sinks(), SlidingWindow{.window = 20});
   }
+}
+
+TEST_CASE("a sink takes weight and gives nothing") {
+  const Extents x{1, 70, 70, 3, 1, 16, 16};
+  Case<double> none(x), absent(x), all(x), no_keys({1, 2, 64, 3, 1, 8, 8});
+  none.run(Causal{});
+  absent.sinks.assign(3, -std::numeric_limits<double>::infinity());
+  absent.dsinks.assign(absent.lse.size(), 7);
+  absent.run(Causal{});
+  CHECK(same_bits(none.out, absent.out));
+  CHECK(same_bits(none.lse, absent.lse));
+  CHECK(same_bits(none.dq, absent.dq));
+  for (const double d : absent.dsinks) CHECK(d == 0);
+  all.sinks.assign(3, 1000);
+  all.dsinks.assign(all.lse.size(), 7);
+  all.run(Causal{});
+  for (const auto* zeros : {&all.out, &all.dq, &all.dk, &all.dv, &all.dsinks})
+    for (const double value : *zeros) CHECK(value == 0);
+  for (const double value : all.lse) CHECK(value == 1000);
+  no_keys = no_keys.with_sinks();
+  no_keys.end = no_keys.start = {0};
+  no_keys.run(Causal{});
+  for (const auto* zeros : {&no_keys.out, &no_keys.dq, &no_keys.dk, &no_keys.dv, &no_keys.dsinks})
+    for (const double value : *zeros) CHECK(value == 0);
+  for (Index i = 0; i < 6; ++i) CHECK(no_keys.lse[std::size_t(i)] == no_keys.sinks[std::size_t(i / 2)]);
+  check_against_plain(Case<double>({2, 5, 5, 4, 2, 8, 8}).with_sinks(), OddHeadsOnly{});
+}
+
+TEST_CASE("a mask set at run time gives the bits of the policy of its kind") {
+  const auto run = [](const auto& policy) {
+    auto c = Case<float>({1, 150, 150, 2, 1, 24, 16});
+    c.run(policy);
+    return c;
+  };
+  CHECK(same_results(run(LayerMask{}), run(Causal{})));
+  CHECK(same_results(run(LayerMask{.window = 40}), run(SlidingWindow{.window = 40})));
+  CHECK(same_results(run(LayerMask{.chunk = 40}), run(Chunked{.chunk = 40})));
+  CHECK(same_results(run(Chunked{}), run(Causal{})));
 }
 
 TEST_CASE("queries and keys of different number: cross attention, offsets, ragged ends") {
@@ -270,6 +333,8 @@ TEST_CASE("queries and keys of different number: cross attention, offsets, ragge
   ring.end = {310, 131};
   check_against_plain(ring, SlidingWindow{.window = 60});
   check_against_plain(ring, CappedAlibi{.window = 60, .bias = 0.1F, .cap = 2});
+  check_against_plain(ring, Chunked{.chunk = 50});
+  check_against_plain(ring.with_sinks(), LayerMask{.window = 60});
   ring.end = {305, 128};  // the last queries are padding
   check_against_plain(ring, SlidingWindow{.window = 60});
 }
@@ -351,8 +416,11 @@ TEST_CASE("slices of one fused projection work, forward and backward") {
 
 TEST_CASE("a sequence has the same bits alone, in a batch, in one pass and token by token") {
   const auto check_policy = [](const auto& policy, Index capacity) {
-    Case<float> batch({3, 150, 150, 4, 2, 40, 24});
-    batch.run(policy);
+    const auto batch = [&] {
+      auto c = Case<float>({3, 150, 150, 4, 2, 40, 24}).with_sinks();
+      c.run(policy);
+      return c;
+    }();
     const auto [b, t, s, h, k, d, e] = batch.x;
     for (Index one = 0; one < b; ++one) {
       const auto wanted = slice(batch.out, one, t, 0, t, h * e);
@@ -361,9 +429,11 @@ TEST_CASE("a sequence has the same bits alone, in a batch, in one pass and token
       alone.k = slice(batch.k, one, s, 0, s, k * d);
       alone.v = slice(batch.v, one, s, 0, s, k * e);
       alone.dout = slice(batch.dout, one, t, 0, t, h * e);
+      alone = alone.with_sinks();
       alone.run(policy);
       CHECK(same_bits(alone.out, wanted));
       CHECK(same_bits(alone.dk, slice(batch.dk, one, s, 0, s, k * d)));
+      CHECK(same_bits(alone.dsinks, slice(batch.dsinks, one, t, 0, t, h)));
       CHECK(same_bits(through_cache(batch, one, 192, 1, policy), wanted));
       CHECK(same_bits(through_cache(batch, one, 150, 37, policy), wanted));
       if (capacity) CHECK(same_bits(through_cache(batch, one, capacity, 1, policy), wanted));
@@ -374,12 +444,15 @@ TEST_CASE("a sequence has the same bits alone, in a batch, in one pass and token
   check_policy(SlidingWindow{.window = 33}, 64);
   check_policy(SlidingWindow{.window = 90}, 128);
   check_policy(CappedAlibi{.window = 33, .bias = 0.05F, .cap = 3}, 64);
+  check_policy(Chunked{.chunk = 36}, 64);  // a ring of 36 + 29 - 1 slots holds what the first of 29 queries sees
+  check_policy(Chunked{.chunk = 100}, 128);
+  check_policy(LayerMask{.chunk = 64}, 128);
 }
 
 TEST_CASE("any number of threads gives the same bits, and so do all instruction sets with fma") {
   const auto run = [](int threads, auto policy) {
     ThreadPool pool(threads);
-    Case<float> c({2, 150, 150, 6, 2, 40, 24});
+    auto c = Case<float>({2, 150, 150, 6, 2, 40, 24}).with_sinks();
     c.run(policy, Cpu{&pool});
     return c;
   };
@@ -426,4 +499,27 @@ TEST_CASE("cache_append writes the valid tokens of each row and nothing else") {
         CHECK(cache_v[std::size_t((batch * s + slot) * k * e + i)] ==
               (token < 0 ? -1.0F : value[std::size_t((batch * t + token) * k * e + i)]));
     }
+}
+
+TEST_CASE("values may lie within the keys: attention over them, appended once") {
+  const Index s = 128, t = 70, h = 5, d = 24, e = 16;
+  Case<float> apart({1, t, t, h, 1, d, e}), whole({1, t, t, h, 1, d, e});
+  for (Index i = 0; i < t; ++i) std::copy_n(&apart.k[std::size_t(i * d)], e, &apart.v[std::size_t(i * e)]);
+  apart.run(Causal{});
+  std::vector<float> cache(std::size_t(s * d)), out(apart.out.size());
+  const std::int32_t start = 0, count = std::int32_t(t);
+  cache_append(Cpu{}, CacheAppend<float>{.cache_k = contiguous_view(cache.data(), {1, s, 1, d}),
+                                         .cache_v = {},
+                                         .k = contiguous_view<const float>(whole.k.data(), {1, t, 1, d}),
+                                         .v = {},
+                                         .start = &start,
+                                         .counts = &count});
+  auto args = apart.forward_args();
+  args.k = contiguous_view<const float>(cache.data(), {1, s, 1, d});
+  args.v = View<const float>{cache.data(), {1, s, 1, e}, {s * d, d, d, 1}};
+  args.out = contiguous_view(out.data(), {1, t, h, e});
+  args.lse = nullptr;
+  args.positions = {.query_start = &start, .key_end = &count};
+  attention_forward(Cpu{}, args, Causal{});
+  CHECK(same_bits(out, apart.out));
 }

@@ -7,6 +7,7 @@
 #include <atom/policy/causal.hpp>
 #include <atom/policy/compose.hpp>
 #include <atom/policy/full.hpp>
+#include <atom/policy/layer_mask.hpp>
 #include <atom/policy/sliding_window.hpp>
 #include <atom/policy/soft_cap.hpp>
 
@@ -37,29 +38,37 @@ Values some(const Shape& shape, double phase) {
 }
 
 struct Inputs {
-  Values q, k, v;
+  Values q, k, v, sinks;
 
   explicit Inputs(const Extents& x)
-      : q(some({x.b, x.t, x.h, x.d}, 1)), k(some({x.b, x.s, x.k, x.d}, 2)), v(some({x.b, x.s, x.k, x.e}, 3)) {}
+      : q(some({x.b, x.t, x.h, x.d}, 1)),
+        k(some({x.b, x.s, x.k, x.d}, 2)),
+        v(some({x.b, x.s, x.k, x.e}, 3)),
+        sinks(some({x.h}, 4)) {}
 };
 
-template <class P> void check_policy(const Extents& x, const P& policy) {
+template <class P> void check_policy(const Extents& x, const P& policy, bool with_sinks = false) {
   INFO("b " << x.b << " t " << x.t << " s " << x.s << " h " << x.h << " k " << x.k << " d " << x.d << " e " << x.e);
   Inputs in(x);
-  CHECK(gradcheck([&] { return ops::attention(in.q, in.k, in.v, policy); }, in.q, in.k, in.v) <= 1);
+  const auto attend = [&] {
+    return ops::attention(in.q, in.k, in.v, policy, {.sinks = with_sinks ? in.sinks : Values()});
+  };
+  CHECK(gradcheck(attend, in.q, in.k, in.v, in.sinks) <= 1);
   if (x.k == 0 || x.d == 0) return;
   const auto differentiate = [&](const auto& f) {
     const Values y = f();
     backward(y, some(y.shape(), 5));
     std::vector<std::vector<double>> results = {y.to_vector()};
-    for (Values* input : {&in.q, &in.k, &in.v}) {
+    for (Values* input : {&in.q, &in.k, &in.v, &in.sinks}) {
+      if (input == &in.sinks && !with_sinks) continue;
       results.push_back(input->grad().to_vector());
       input->clear_grad();
     }
     return results;
   };
-  const auto fused = differentiate([&] { return ops::attention(in.q, in.k, in.v, policy); });
-  const auto plain = differentiate([&] { return ops::attention_plain(in.q, in.k, in.v, policy); });
+  const auto fused = differentiate(attend);
+  const auto plain = differentiate(
+      [&] { return ops::attention_plain(in.q, in.k, in.v, policy, {.sinks = with_sinks ? in.sinks : Values()}); });
   for (std::size_t i = 0; i < fused.size(); ++i)
     for (std::size_t j = 0; j < fused[i].size(); ++j) CHECK(std::abs(fused[i][j] - plain[i][j]) <= 1e-12);
 }
@@ -71,8 +80,29 @@ TEST_CASE("attention is the plain composition, and its gradients are finite diff
     check_policy(x, Causal{});
     check_policy(x, all_of(SoftCap{.cap = 2}, SlidingWindow{.window = 3}));
     if (x.h > 0) check_policy(x, Alibi(int(x.h)));
+    check_policy(x, LayerMask{.chunk = 3});
+    check_policy(x, LayerMask{.window = 3}, true);
+    check_policy(x, SoftCap{.cap = 2}, true);
   }
-  for (const Extents& x : crossed) check_policy(x, Full{});
+  for (const Extents& x : crossed) {
+    check_policy(x, Full{});
+    check_policy(x, Full{}, true);
+  }
+}
+
+// Two queries and keys of width 1, q = k = (0, ln 3), scale 1 / ln 3: scores 0 | 0, ln 3; sink ln 2; v = (1, 5).
+//   first: 1 / (1 + 2) * 1 = 1/3;  second: (1 * 1 + 3 * 5) / (1 + 3 + 2) = 16 / 6
+//   gradient of the sink for dy = 1: -(2/3 * 1/3 + 2/6 * 16/6) = -10/9
+TEST_CASE("a sink by hand") {
+  const double log3 = std::log(3.0);
+  auto q = Values::from({0, log3}, {1, 2, 1, 1}), v = Values::from({1, 5}, {1, 2, 1, 1});
+  auto sinks = Values::from({std::log(2.0)}, {1});
+  sinks.require_grad();
+  const auto y = ops::attention(q, q, v, Causal{}, {.scale = 1 / log3, .sinks = sinks});
+  CHECK(y.to_vector()[0] == Approx(1.0 / 3).epsilon(1e-14));
+  CHECK(y.to_vector()[1] == Approx(16.0 / 6).epsilon(1e-14));
+  backward(y, Values::full({1, 2, 1, 1}, 1));
+  CHECK(sinks.grad().item() == Approx(-10.0 / 9).epsilon(1e-14));
 }
 
 TEST_CASE("attention reads strided views") {
@@ -98,14 +128,15 @@ TEST_CASE("attention scales by 1 / sqrt(d) unless told otherwise") {
 TEST_CASE("attention over a cache gives the bits of one pass") {
   const NoGrad no_grad;
   const Inputs in({1, 90, 90, 4, 2, 8, 8});
-  const auto wanted = ops::attention(in.q, in.k, in.v, Causal{}).to_vector();
+  const auto wanted = ops::attention(in.q, in.k, in.v, Causal{}, {.sinks = in.sinks}).to_vector();
   const auto cache_k = Values::zeros({1, 128, 2, 8}), cache_v = Values::zeros({1, 128, 2, 8});
   std::vector<double> found;
   for (Index first = 0, count = 37; first < 90; first += count, count = std::min<Index>(3, 90 - first)) {
     const std::int32_t start = std::int32_t(first), counts = std::int32_t(count), end = start + counts;
     const auto tokens = [&](const Values& x) { return ops::slice(x, 1, first, count); };
-    const auto out = ops::cached_attention(tokens(in.q), tokens(in.k), tokens(in.v), cache_k.buffer(), cache_v.buffer(),
-                                           {.start = &start, .counts = &counts, .end = &end}, Causal{});
+    const auto out =
+        ops::cached_attention(tokens(in.q), tokens(in.k), tokens(in.v), cache_k.buffer(), cache_v.buffer(),
+                              {.start = &start, .counts = &counts, .end = &end}, Causal{}, {.sinks = in.sinks});
     const auto values = out.to_vector();
     found.insert(found.end(), values.begin(), values.end());
   }
@@ -130,6 +161,12 @@ TEST_CASE("attention names the rule and both values") {
   CHECK_THROWS_WITH(attend({2, 3, 3, 4}, {2, 3, 0, 4}, {2, 3, 0, 4}),
                     "[attention] heads of q are a multiple of those of k: found 3 and 0");
   Inputs in({1, 2, 2, 1, 1, 4, 4});
+  CHECK_THROWS_WITH(ops::attention(in.q, in.k, in.v, Causal{}, {.sinks = shaped({2})}),
+                    "[attention] sinks have shape (2), expected one for each query head: (1)");
+  CHECK_THROWS_WITH(ops::cached_attention(in.q, in.k, {}, in.k.buffer(), in.v.buffer(), {}, Causal{}),
+                    "[cached_attention] v is undefined, expected a cache whose values are a view of its keys");
+  CHECK_THROWS_WITH(ops::cached_attention(in.q, in.k, in.v, in.k.buffer(), in.k.buffer(), {}, Causal{}),
+                    "[cached_attention] the cache's values lie within its keys, expected an undefined v");
   in.q.require_grad();
   CHECK_THROWS_WITH(ops::cached_attention(in.q, in.k, in.v, in.k.buffer(), in.v.buffer(), {}, Causal{}),
                     "[cached_attention] an input has a gradient, and this has no backward rule: use NoGrad");

@@ -4,8 +4,10 @@
 
 #include <atom/policy/alibi.hpp>
 #include <atom/policy/causal.hpp>
+#include <atom/policy/chunked.hpp>
 #include <atom/policy/compose.hpp>
 #include <atom/policy/full.hpp>
+#include <atom/policy/layer_mask.hpp>
 #include <atom/policy/sliding_window.hpp>
 #include <atom/policy/soft_cap.hpp>
 
@@ -51,6 +53,15 @@ template <class P> void check_range(const P& policy) {
       }
 }
 
+// The first and the last key of the range are visible.
+template <class P> void check_tight(const P& policy) {
+  check_range(policy);
+  for (std::int32_t query = 0; query < 40; ++query) {
+    const KeyRange range = policy_range(policy, query);
+    for (const std::int32_t key : {range.first, range.last}) CHECK(policy_visible(policy, AttnIndex<>{query, key, 0}));
+  }
+}
+
 template <class P> void check_slope(const P& policy) {
   for (const double s : {-30.0, -2.0, -0.1, 0.0, 0.7, 5.0, 60.0})
     for (const std::int32_t key : {0, 3, 7}) {
@@ -72,6 +83,21 @@ TEST_CASE("each policy shows the keys it says it shows") {
   const SlidingWindow window{.window = 4};
   CHECK((sees(window, 9, 9) && sees(window, 9, 6) && !sees(window, 9, 5) && !sees(window, 9, 10)));
   CHECK((sees(SlidingWindow{}, 9, 0) && !sees(SlidingWindow{}, 9, 10)));
+  const Chunked chunks{.chunk = 4};
+  CHECK((sees(chunks, 7, 4) && sees(chunks, 7, 7) && !sees(chunks, 7, 3) && !sees(chunks, 6, 7)));
+  CHECK((sees(chunks, 8, 8) && !sees(chunks, 8, 7) && sees(Chunked{}, 9, 0) && !sees(Chunked{}, 9, 10)));
+  for (std::int32_t query = 0; query < 40; ++query)
+    for (std::int32_t key = 0; key < 50; ++key) {
+      const bool before = key <= query, near = query - key < 6, same = key / 5 == query / 5;
+      CHECK(sees(Chunked{.chunk = 5}, query, key) == (before && same));
+      CHECK(sees(LayerMask{}, query, key) == before);
+      CHECK(sees(LayerMask{.window = 6}, query, key) == (before && near));
+      CHECK(sees(LayerMask{.chunk = 5}, query, key) == (before && same));
+      CHECK(sees(LayerMask{.window = 6, .chunk = 5}, query, key) == (before && near && same));
+    }
+  constexpr std::int32_t late = 1 << 30, greatest = std::numeric_limits<std::int32_t>::max();
+  CHECK((sees(LayerMask{.window = greatest, .chunk = greatest}, late, 0) && sees(LayerMask{}, late, 0)));
+  CHECK((sees(LayerMask{.chunk = 8192}, late - 1, late - 8192) && !sees(LayerMask{.chunk = 8192}, late, late - 1)));
 }
 
 TEST_CASE("no visible key lies outside a policy's range") {
@@ -80,6 +106,15 @@ TEST_CASE("no visible key lies outside a policy's range") {
   check_range(SlidingWindow{.window = 1});
   check_range(SlidingWindow{.window = 7});
   check_range(SlidingWindow{});
+  check_tight(SlidingWindow{.window = 3});
+  check_tight(Chunked{});
+  check_tight(Chunked{.chunk = 1});
+  check_tight(Chunked{.chunk = 7});
+  check_tight(LayerMask{});
+  check_tight(LayerMask{.window = 1});
+  check_tight(LayerMask{.window = 7});
+  check_tight(LayerMask{.chunk = 8});
+  check_tight(LayerMask{.window = 3, .chunk = 5});
   check_range(Alibi(3));
   check_range(all_of(SoftCap{}, SlidingWindow{.window = 5}, Causal{}));
   check_range(CappedAlibi{.window = 5, .bias = 1, .cap = 2});
@@ -121,4 +156,6 @@ TEST_CASE("a layer asks the policy for its own") {
   CHECK(policy_for_layer(capped, 5).second.window == SlidingWindow{}.window);
   CHECK(policy_for_layer(capped, 5).first.cap == 30);
   CHECK(policy_for_layer(capped, 6).second.window == 512);
+  const Chunked llama{.chunk = 8192, .full_every = 4};
+  for (int layer = 0; layer < 8; ++layer) CHECK((policy_for_layer(llama, layer).chunk == 8192) == (layer % 4 != 3));
 }

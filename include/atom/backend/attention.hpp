@@ -2,6 +2,7 @@
 // Contract of scaled dot-product attention with a score policy (policy/score.hpp), and of writing into a key-value
 // cache.
 //   out = sum over visible keys of softmax(policy.score(scale * q.k)) * v
+// A sink (gpt-oss) is one more logit of the softmax, learned for each query head, that takes weight and has no value.
 // Blockwise with an online softmax (Milakov and Gimelshein 2018, Dao et al. 2022): no (t, s) matrix exists anywhere.
 // Grouped queries (Ainslie et al. 2023): the h query heads share k key heads, h / k consecutive ones each.
 //
@@ -21,7 +22,7 @@ inline constexpr std::int32_t key_block = 64;
 
 // Where the keys and queries of each batch row stand. Null: the first query at 0, and every key slot is filled.
 // The key of position p lies in slot p % s. Where key_end passes s (a ring: the last s positions remain), s must be a
-// multiple of key_block; a window over a ring fits if s >= window + t - 1.
+// multiple of key_block; a policy that looks back over w positions, its own included, fits if s >= w + t - 1.
 struct AttentionPositions {
   const std::int32_t* query_start = nullptr;  // (b) position of the row's first query
   const std::int32_t* key_end = nullptr;      // (b) positions 0..key_end-1 have been written
@@ -33,7 +34,9 @@ template <class T> struct AttentionForward {
   View<const T> k;   // (b, s, k, d)
   View<const T> v;   // (b, s, k, e)
   View<T> out;       // (b, t, h, e), overwritten; 0 for a query that sees no key
-  T* lse = nullptr;  // (b, h, t) dense: log of the sum of exp(score), -inf where no key is seen; null where not wanted
+  T* lse = nullptr;  // (b, h, t) dense: log of the sum of exp(score) and exp(sink), -inf where no key is seen and there
+                     // is no sink; null where not wanted
+  const T* sinks = nullptr;  // (h); null: none
   T scale = 1;
   AttentionPositions positions = {};
 };
@@ -46,12 +49,14 @@ template <class T> struct AttentionBackward {
   View<T> dq;          // (b, t, h, d), overwritten, as the next
   View<T> dk;          // (b, s, k, d)
   View<T> dv;          // (b, s, k, e)
+  const T* sinks = nullptr;
+  T* dsinks = nullptr;  // (b, t, h) dense, overwritten: each query's part of the gradient of sinks; with sinks only
   T scale = 1;
   AttentionPositions positions = {};
 };
 
 // Puts the first counts[b] of t new keys and values of each batch row into the cache, at slots (start[b] + i) % s, and
-// touches nothing else. counts[b] <= s.
+// touches nothing else. counts[b] <= s. Null cache_v and v: the values lie within the keys (latent attention).
 template <class T> struct CacheAppend {
   View<T> cache_k;                       // (b, s, k, d)
   View<T> cache_v;                       // (b, s, k, e)

@@ -1,28 +1,86 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attention: grouped-query self-attention with any score policy, over the sequence itself or over a cache.
+//   project -> split into heads -> [norm of q and k] -> rope -> [norm of q and k] -> [temperature of q] -> mix -> o
 #pragma once
 
 #include "../ops/attention.hpp"
+#include "../ops/elementwise.hpp"
 #include "../ops/shape.hpp"
 #include "linear.hpp"
+#include "norm.hpp"
 #include "pass.hpp"
 
 namespace atom::nn {
 
+// A factor on the query at position p that grows with it (Llama 4: beta 0.1, floor_scale 8192, offset 1):
+//   1 + beta ln(1 + floor((p + offset) / floor_scale))
+struct QueryTemperature {
+  double beta = 0;  // 0: none
+  double floor_scale = 8192;
+  double offset = 0;
+
+  ATOM_HD double operator()(Index position) const {
+    const double steps = (static_cast<double>(position) + offset) / floor_scale;
+    return 1 + beta * math::log(1 + static_cast<double>(static_cast<Index>(steps)));
+  }
+};
+
+// What the rms norm of queries and keys spans: each head alone, or the whole vector that a projection gives.
+enum class QkNorm { none, per_head, whole };
+
 struct AttentionShape {
   Index width = 0, heads = 0, kv_heads = 0, head_dim = 0;
   bool qkv_bias = false, o_bias = false;
+  double scale = 0;    // of q.k; 0: 1 / sqrt(head_dim)
+  bool sinks = false;  // a learned logit for each query head that takes weight and has no value
+  bool rotates = true;
+  QkNorm qk_norm = QkNorm::none;
+  bool qk_norm_weight = true;
+  bool qk_norm_after_rope = false;
+  double qk_norm_eps = 1e-6;
+  QueryTemperature temperature = {};
 };
+
+namespace detail {
+
+// The factors of queries at `positions`; null: from position 0 on.
+template <class T> struct Temperatures {
+  QueryTemperature of;
+  const std::int32_t* positions;
+  T* out;
+  ATOM_HD void operator()(Index i) const { out[i] = static_cast<T>(of(positions ? positions[i] : i)); }
+};
+
+// y (b, t, h, d) turned by the pass's table, if it has one.
+template <class T, class D> Tensor<T, D> rotated(const Tensor<T, D>& y, const Pass<T, D>& pass) {
+  if (!pass.rope) return y;
+  return pass.cache ? ops::rope(y, *pass.rope, pass.positions) : ops::rope(y, *pass.rope);
+}
+
+// Mixes new tokens over those that layer `layer` of the cache holds, and adds them. An undefined v: values lie within
+// the keys.
+template <class T, class D, class Policy>
+Tensor<T, D> over_cache(const Tensor<T, D>& q, const Tensor<T, D>& k, const Tensor<T, D>& v, KvCache<T, D>& cache,
+                        Index layer, const Policy& policy, const ops::AttentionOptions<T, D>& options) {
+  auto& kept = cache.layer(layer);
+  return ops::cached_attention(q, k, v, kept.k, kept.v,
+                               {.start = cache.starts(), .counts = cache.counts(), .end = cache.ends()}, policy,
+                               options);
+}
+
+}  // namespace detail
 
 template <class T, class D> struct Attention {
   using Scalar = T;
   using DeviceType = D;
 
   AttentionShape shape;
-  Linear<T, D> q;  // (h d, c)
-  Linear<T, D> k;  // (k d, c)
-  Linear<T, D> v;  // (k d, c)
-  Linear<T, D> o;  // (c, h d)
+  Linear<T, D> q;             // (h d, c)
+  Linear<T, D> k;             // (k d, c)
+  Linear<T, D> v;             // (k d, c)
+  Linear<T, D> o;             // (c, h d)
+  Norm<T, D> q_norm, k_norm;  // (d), or (h d) and (k d) where they span the whole vector; undefined without weight
+  Tensor<T, D> sinks;         // (h), or undefined
 
   Attention() = default;
   explicit Attention(const AttentionShape& s, D device = {})
@@ -30,25 +88,22 @@ template <class T, class D> struct Attention {
         q(s.width, s.heads * s.head_dim, s.qkv_bias, device),
         k(s.width, s.kv_heads * s.head_dim, s.qkv_bias, device),
         v(s.width, s.kv_heads * s.head_dim, s.qkv_bias, device),
-        o(s.heads * s.head_dim, s.width, s.o_bias, device) {}
+        o(s.heads * s.head_dim, s.width, s.o_bias, device),
+        q_norm(norm(s, s.heads, device)),
+        k_norm(norm(s, s.kv_heads, device)),
+        sinks(s.sinks ? Tensor<T, D>::zeros({s.heads}, device) : Tensor<T, D>()) {}
 
   // x (b, t, c) -> (b, t, c), plus the residual if there is one. `layer` names the slot of the pass's cache.
   template <ScorePolicy Policy> Tensor<T, D> operator()(const Tensor<T, D>& x, const Tensor<T, D>& residual,
                                                         Pass<T, D>& pass, Index layer, const Policy& policy) const {
-    const Index b = x.dim(0), t = x.dim(1);
-    const auto heads = [&](const Linear<T, D>& project, Index count) {
-      return ops::reshape(project(x), {b, t, count, shape.head_dim});
-    };
-    const auto rotated = [&](const Tensor<T, D>& y) {
-      if (!pass.rope) return y;
-      return pass.cache ? ops::rope(y, *pass.rope, pass.positions) : ops::rope(y, *pass.rope);
-    };
-    const auto queries = rotated(heads(q, shape.heads));  // (b, t, h, d)
-    const auto keys = rotated(heads(k, shape.kv_heads));  // (b, t, k, d)
-    const auto values = heads(v, shape.kv_heads);         // (b, t, k, d)
-    const auto mixed = pass.cache ? over_cache(queries, keys, values, *pass.cache, layer, policy)
-                                  : ops::attention(queries, keys, values, policy);
-    return o(ops::reshape(mixed, {b, t, shape.heads * shape.head_dim}), {.residual = residual});
+    const auto queries = heated(heads(q, q_norm, shape.heads, x, pass), pass);  // (b, t, h, d)
+    const auto keys = heads(k, k_norm, shape.kv_heads, x, pass);                // (b, t, k, d)
+    const auto values = split(v(x), shape.kv_heads);                            // (b, t, k, d)
+    ops::AttentionOptions<T, D> options{.sinks = sinks};
+    if (shape.scale != 0) options.scale = shape.scale;
+    const auto mixed = pass.cache ? detail::over_cache(queries, keys, values, *pass.cache, layer, policy, options)
+                                  : ops::attention(queries, keys, values, policy, options);
+    return o(ops::reshape(mixed, {x.dim(0), x.dim(1), shape.heads * shape.head_dim}), {.residual = residual});
   }
 
   template <class Self, class F> static void visit(Self& self, F&& f) {
@@ -56,15 +111,43 @@ template <class T, class D> struct Attention {
     f("k", self.k);
     f("v", self.v);
     f("o", self.o);
+    f("q_norm", self.q_norm);
+    f("k_norm", self.k_norm);
+    f("sinks", self.sinks, Role::bias);
   }
 
  private:
-  template <class Policy> static Tensor<T, D> over_cache(const Tensor<T, D>& queries, const Tensor<T, D>& keys,
-                                                         const Tensor<T, D>& values, KvCache<T, D>& cache, Index layer,
-                                                         const Policy& policy) {
-    auto& kept = cache.layer(layer);
-    return ops::cached_attention(queries, keys, values, kept.k, kept.v,
-                                 {.start = cache.starts(), .counts = cache.counts(), .end = cache.ends()}, policy);
+  static Norm<T, D> norm(const AttentionShape& s, Index count, D device) {
+    Norm<T, D> result;
+    result.eps = s.qk_norm_eps;
+    if (s.qk_norm != QkNorm::none && s.qk_norm_weight)
+      result.weight = Tensor<T, D>::full({s.qk_norm == QkNorm::whole ? count * s.head_dim : s.head_dim}, T(1), device);
+    return result;
+  }
+
+  Tensor<T, D> split(const Tensor<T, D>& y, Index count) const {
+    return ops::reshape(y, {y.dim(0), y.dim(1), count, shape.head_dim});
+  }
+
+  // Queries or keys (b, t, count, d), as they are compared but for the temperature.
+  Tensor<T, D> heads(const Linear<T, D>& project, const Norm<T, D>& norm, Index count, const Tensor<T, D>& x,
+                     const Pass<T, D>& pass) const {
+    const auto normed = [&](const Tensor<T, D>& y, bool wanted) {
+      if (shape.qk_norm == QkNorm::none || !wanted) return y;
+      if (shape.qk_norm == QkNorm::per_head) return norm(y);
+      return split(norm(ops::reshape(y, {y.dim(0), y.dim(1), count * shape.head_dim})), count);
+    };
+    const auto before = normed(split(project(x), count), !shape.qk_norm_after_rope);
+    return normed(shape.rotates ? detail::rotated(before, pass) : before, shape.qk_norm_after_rope);
+  }
+
+  Tensor<T, D> heated(const Tensor<T, D>& queries, const Pass<T, D>& pass) const {
+    if (shape.temperature.beta == 0) return queries;
+    const Index b = pass.cache ? queries.dim(0) : 1, t = queries.dim(1);
+    Buffer<T, D> factors(queries.device(), {b, t, 1, 1});
+    const std::int32_t* positions = pass.cache ? pass.positions.buffer().data() : nullptr;
+    for_each(queries.device(), b * t, detail::Temperatures<T>{shape.temperature, positions, factors.mutable_data()});
+    return ops::mul(queries, constant(factors));
   }
 };
 

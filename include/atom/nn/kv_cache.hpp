@@ -13,14 +13,23 @@ struct KvCacheShape {
   Index capacity = 0;  // longest sequence
   Index kv_heads = 0, head_dim = 0;
   std::vector<Index> windows =
-      {};          // for each layer: how many positions a query looks back over (a ring keeps those); 0: all
-  Index pass = 0;  // most tokens of a sequence in one pass; 0: capacity
+      {};               // for each layer: how many positions a query looks back over (a ring keeps those); 0: all
+  Index pass = 0;       // most tokens of a sequence in one pass; 0: capacity
+  Index value_dim = 0;  // > 0: values are the first so many elements of the keys, in their memory (latent attention)
 };
+
+// How many positions a query below `capacity` looks back over at most, its own included; 0: over all of them.
+template <class Policy> Index looks_back(const Policy& policy, Index capacity) {
+  Index most = 0;
+  for (Index query = 0; query < capacity; ++query)
+    most = std::max(most, query + 1 - policy_range(policy, static_cast<std::int32_t>(query)).first);
+  return most < capacity ? most : 0;
+}
 
 template <class T, class D> class KvCache {
  public:
   struct Layer {
-    Buffer<T, D> k, v;  // (b, s, k, d); the key of position p at slot p % s
+    Buffer<T, D> k, v;  // (b, s, k, d) and (b, s, k, e); the key of position p at slot p % s
   };
 
   // Errors: sizes that are not positive; out of memory.
@@ -34,13 +43,20 @@ template <class T, class D> class KvCache {
     for (const Index window : shape_.windows) {
       Index slots = round_up(shape_.capacity);
       if (window > 0) slots = std::min(slots, round_up(window + shape_.pass - 1));
-      layers_.push_back({zeros(device, slots), zeros(device, slots)});
+      layers_.push_back(make_layer(device, slots));
       least_slots_ = std::min(least_slots_, slots);
     }
   }
 
   const KvCacheShape& shape() const { return shape_; }
   Layer& layer(Index i) { return layers_[static_cast<std::size_t>(i)]; }
+  // Whether values lie within the keys: what is appended then is keys alone.
+  bool values_in_keys() const { return shape_.value_dim > 0; }
+  // Memory that one token of one sequence takes, over all layers.
+  std::size_t bytes_per_token() const {
+    const Index width = shape_.kv_heads * shape_.head_dim * (values_in_keys() ? 1 : 2);
+    return layers_.size() * static_cast<std::size_t>(width) * sizeof(T);
+  }
   // Number of tokens read, by sequence.
   std::span<const std::int32_t> lengths() const { return lengths_; }
   // Forgets all but the first `length` tokens of sequence b. Error: it has fewer; a ring that lost them.
@@ -80,11 +96,19 @@ template <class T, class D> class KvCache {
     check(!shape.windows.empty() && shape.batch > 0 && shape.capacity > 0, "kv_cache",
           "layers, batch and capacity are positive: found ", shape.windows.size(), ", ", shape.batch, " and ",
           shape.capacity);
+    check(shape.value_dim >= 0 && shape.value_dim <= shape.head_dim, "kv_cache",
+          "values that lie within the keys are at most as wide, ", shape.head_dim, ": found ", shape.value_dim);
     return shape;
   }
   static Index round_up(Index slots) { return (slots + key_block - 1) / key_block * key_block; }
-  Buffer<T, D> zeros(D device, Index slots) const {
-    return Tensor<T, D>::zeros({shape_.batch, slots, shape_.kv_heads, shape_.head_dim}, device).buffer();
+  Layer make_layer(D device, Index slots) const {
+    const auto zeros = [&] {
+      return Tensor<T, D>::zeros({shape_.batch, slots, shape_.kv_heads, shape_.head_dim}, device).buffer();
+    };
+    Layer made{zeros(), {}};
+    made.v = values_in_keys() ? made.k.alias({shape_.batch, slots, shape_.kv_heads, shape_.value_dim}, made.k.strides())
+                              : zeros();
+    return made;
   }
   void upload(Index row, std::span<const std::int32_t> values) {
     copy_from_host(positions_.device(), positions_.mutable_data() + row * shape_.batch, values.data(),

@@ -5,14 +5,16 @@
 
 #include "../autograd/record.hpp"
 #include "../backend/attention.hpp"
+#include "../backend/reduce.hpp"
 
 #include <cmath>
 #include <optional>
 
 namespace atom::ops {
 
-struct AttentionOptions {
+template <class T, class D> struct AttentionOptions {
   std::optional<double> scale = {};  // of q.k; none: 1 / sqrt(d)
+  Tensor<T, D> sinks = {};           // (h): for each query head a logit of the softmax without a value; undefined: none
 };
 
 // The counts of a pass over a cache, on its device, one for each batch row (nn::KvCache holds them).
@@ -37,8 +39,17 @@ inline void check_attention(std::string_view where, const Shape& q, const Shape&
   check(q[1] <= longest && k[1] <= longest, where, "sequences are at most ", longest, " long: found ", q, " and ", k);
 }
 
-template <class T> T attention_scale(const AttentionOptions& options, Index d) {
+template <class T, class D> T attention_scale(const AttentionOptions<T, D>& options, Index d) {
   return static_cast<T>(options.scale ? *options.scale : 1 / std::sqrt(static_cast<double>(std::max<Index>(d, 1))));
+}
+
+// The sinks as kernels take them: dense, undefined where there are none.
+template <class T, class D>
+Buffer<T, D> attention_sinks(std::string_view where, const AttentionOptions<T, D>& options, Index heads) {
+  const auto& sinks = options.sinks;
+  check(!sinks.defined() || sinks.shape() == Shape{heads}, where, "sinks have shape ", sinks.shape(),
+        ", expected one for each query head: ", Shape{heads});
+  return sinks.defined() ? contiguous(sinks.buffer()) : Buffer<T, D>();
 }
 
 // As kernels take it: stride 1 along the last axis.
@@ -50,13 +61,15 @@ template <class T, class D> Buffer<T, D> with_dense_rows(const Buffer<T, D>& x) 
 
 // q (b, t, h, d), k (b, s, kv-heads, d), v (b, s, kv-heads, e) -> (b, t, h, e). Query i stands at position i, key j at
 // position j; query head h reads key head h / (heads / kv-heads). A query that sees no key gives 0. Views are read in
-// place where their last axis is dense. Errors: shapes.
+// place where their last axis is dense. With sinks the weights are softmax over { scores } and { sink of the head }, of
+// which the last is dropped. Errors: shapes.
 template <class T, class D, ScorePolicy Policy> Tensor<T, D> attention(const Tensor<T, D>& q, const Tensor<T, D>& k,
                                                                        const Tensor<T, D>& v, const Policy& policy,
-                                                                       const AttentionOptions& options = {}) {
+                                                                       const AttentionOptions<T, D>& options = {}) {
   detail::check_attention("attention", q.shape(), k.shape(), v.shape());
+  const auto sinks = detail::attention_sinks("attention", options, q.dim(2));
   const D device = q.device();
-  const T scale = detail::attention_scale<T>(options, q.dim(3));
+  const T scale = detail::attention_scale(options, q.dim(3));
   const auto q_rows = detail::with_dense_rows(q.buffer()), k_rows = detail::with_dense_rows(k.buffer()),
              v_rows = detail::with_dense_rows(v.buffer());
   Buffer<T, D> out(device, {q.dim(0), q.dim(1), q.dim(2), v.dim(3)});
@@ -68,13 +81,16 @@ template <class T, class D, ScorePolicy Policy> Tensor<T, D> attention(const Ten
                                         .v = v_rows.view(),
                                         .out = out.mutable_view(),
                                         .lse = lse.mutable_data(),
+                                        .sinks = sinks.data(),
                                         .scale = scale},
                     policy);
   return record<"attention">(
       out,
-      [q = save(q_rows), k = save(k_rows), v = save(v_rows), out = save(out), lse, scale,
+      [q = save(q_rows), k = save(k_rows), v = save(v_rows), out = save(out), sinks = save(sinks), lse, scale,
        policy](const Buffer<T, D>& dy) {
-        Buffer<T, D> dq(dy.device(), q->shape()), dk(dy.device(), k->shape()), dv(dy.device(), v->shape());
+        Buffer<T, D> dq(dy.device(), q->shape()), dk(dy.device(), k->shape()), dv(dy.device(), v->shape()), parts;
+        const Index queries = q->dim(0) * q->dim(1), heads = q->dim(2);
+        if (sinks->defined()) parts = Buffer<T, D>(dy.device(), {queries, heads});
         const Buffer<T, D> dout = detail::with_dense_rows(dy);
         attention_backward(dy.device(),
                            AttentionBackward<T>{.q = q->view(),
@@ -86,48 +102,60 @@ template <class T, class D, ScorePolicy Policy> Tensor<T, D> attention(const Ten
                                                 .dq = dq.mutable_view(),
                                                 .dk = dk.mutable_view(),
                                                 .dv = dv.mutable_view(),
+                                                .sinks = sinks->data(),
+                                                .dsinks = parts.mutable_data(),
                                                 .scale = scale},
                            policy);
-        return grads(dq, dk, dv);
+        const auto dsinks = [parts, queries, heads](Into<T, D> into) {
+          sum_rows(parts.device(), queries, heads, parts.data(), into.buffer.mutable_data(), into.accumulate);
+        };
+        return grads(dq, dk, dv, dsinks);
       },
-      q, k, v);
+      q, k, v, options.sinks);
 }
 
 // The same for new tokens behind those of a cache: writes the first counts[b] of k and v (b, t, kv-heads, .) of each
 // row into cache_k and cache_v (b, s, kv-heads, .) at their positions, then lets q see all of the row's keys. The key
 // of position p lies in slot p % s; where that wraps around, s is a multiple of key_block and the policy sees no key
-// that this pass overwrites. Results of padding mean nothing. Not differentiated. Errors: shapes; an input has a
-// gradient.
+// that this pass overwrites. An undefined v: the values lie within the keys, and cache_v is a view of cache_k. Results
+// of padding mean nothing. Not differentiated. Errors: shapes; an input has a gradient.
 template <class T, class D, ScorePolicy Policy>
 Tensor<T, D> cached_attention(const Tensor<T, D>& q, const Tensor<T, D>& k, const Tensor<T, D>& v,
                               const Buffer<T, D>& cache_k, const Buffer<T, D>& cache_v, const CachePass& pass,
-                              const Policy& policy, const AttentionOptions& options = {}) {
+                              const Policy& policy, const AttentionOptions<T, D>& options = {}) {
   constexpr std::string_view where = "cached_attention";
-  detail::check_attention(where, q.shape(), k.shape(), v.shape());
+  detail::check_attention(where, q.shape(), k.shape(), v.defined() ? v.shape() : k.shape());
   check(q.dim(1) == k.dim(1), where, "q and k are the same tokens: found ", q.shape(), " and ", k.shape());
   detail::check_attention(where, q.shape(), cache_k.shape(), cache_v.shape());
-  check(k.dim(2) == cache_k.dim(2) && v.dim(3) == cache_v.dim(3), where, "k, v and the cache differ: ", k.shape(), ", ",
-        v.shape(), " and ", cache_k.shape(), ", ", cache_v.shape());
-  check(!grad_enabled() || !(q.requires_grad() || k.requires_grad() || v.requires_grad()), where,
-        "an input has a gradient, and this has no backward rule: use NoGrad");
+  check(k.dim(2) == cache_k.dim(2) && (!v.defined() || v.dim(3) == cache_v.dim(3)), where,
+        "k, v and the cache differ: ", k.shape(), ", ", v.shape(), " and ", cache_k.shape(), ", ", cache_v.shape());
+  check(v.defined() || cache_v.shares_storage(cache_k), where,
+        "v is undefined, expected a cache whose values are a view of its keys");
+  check(!v.defined() || !(cache_v.shares_storage(cache_k) && cache_v.data() == cache_k.data()), where,
+        "the cache's values lie within its keys, expected an undefined v");
+  check(!grad_enabled() ||
+            !(q.requires_grad() || k.requires_grad() || v.requires_grad() || options.sinks.requires_grad()),
+        where, "an input has a gradient, and this has no backward rule: use NoGrad");
   const D device = q.device();
+  const auto sinks = detail::attention_sinks(where, options, q.dim(2));
   const auto q_rows = detail::with_dense_rows(q.buffer()), k_rows = detail::with_dense_rows(k.buffer()),
-             v_rows = detail::with_dense_rows(v.buffer());
+             v_rows = v.defined() ? detail::with_dense_rows(v.buffer()) : Buffer<T, D>();
   cache_append(device, CacheAppend<T>{.cache_k = cache_k.mutable_view(),
-                                      .cache_v = cache_v.mutable_view(),
+                                      .cache_v = v.defined() ? cache_v.mutable_view() : View<T>(),
                                       .k = k_rows.view(),
                                       .v = v_rows.view(),
                                       .start = pass.start,
                                       .counts = pass.counts});
   cache_k.overwritten();
   cache_v.overwritten();
-  Buffer<T, D> out(device, {q.dim(0), q.dim(1), q.dim(2), v.dim(3)});
+  Buffer<T, D> out(device, {q.dim(0), q.dim(1), q.dim(2), cache_v.dim(3)});
   attention_forward(device,
                     AttentionForward<T>{.q = q_rows.view(),
                                         .k = cache_k.view(),
                                         .v = cache_v.view(),
                                         .out = out.mutable_view(),
-                                        .scale = detail::attention_scale<T>(options, q.dim(3)),
+                                        .sinks = sinks.data(),
+                                        .scale = detail::attention_scale(options, q.dim(3)),
                                         .positions = {.query_start = pass.start, .key_end = pass.end}},
                     policy);
   return constant(out);

@@ -4,26 +4,25 @@
 #pragma once
 
 #include "../policy/score.hpp"
+#include "attention.hpp"
 #include "elementwise.hpp"
 #include "matmul.hpp"
 #include "shape.hpp"
 #include "softmax.hpp"
 
-#include <cmath>
-
 namespace atom::ops {
 
-// As attention(), but a query that sees no key gives NaN.
+// As attention(), but without sinks a query that sees no key gives NaN.
 template <class T, class D, ScorePolicy Policy>
-Tensor<T, D> attention_plain(const Tensor<T, D>& q, const Tensor<T, D>& k, const Tensor<T, D>& v,
-                             const Policy& policy) {
-  const Index b = q.dim(0), t = q.dim(1), h = q.dim(2), d = q.dim(3), s = k.dim(1), heads = k.dim(2);
+Tensor<T, D> attention_plain(const Tensor<T, D>& q, const Tensor<T, D>& k, const Tensor<T, D>& v, const Policy& policy,
+                             const AttentionOptions<T, D>& options = {}) {
+  const Index b = q.dim(0), t = q.dim(1), h = q.dim(2), s = k.dim(1), heads = k.dim(2);
   const auto per_query_head = [&](const Tensor<T, D>& x) {  // (b, s, k, .) -> (b, h, s, .)
     const auto apart = reshape(permute(x, {0, 2, 1, 3}), {b, heads, 1, s, x.dim(3)});
     return reshape(broadcast_to(apart, {b, heads, h / heads, s, x.dim(3)}), {b, h, s, x.dim(3)});
   };
   const auto product = matmul(permute(q, {0, 2, 1, 3}), transpose(per_query_head(k)));
-  const auto scaled = scale(product, T(1) / std::sqrt(T(d)));  // (b, h, t, s)
+  const auto scaled = scale(product, detail::attention_scale(options, q.dim(3)));  // (b, h, t, s)
 
   // score(x) has value and slope of x * slope + (score(x) - x * slope), of which the factor and the summand are
   // constant.
@@ -41,8 +40,10 @@ Tensor<T, D> attention_plain(const Tensor<T, D>& q, const Tensor<T, D>& k, const
   const auto like_scores = [&](const std::vector<T>& values) {
     return Tensor<T, D>::from(values, scaled.shape(), scaled.device());
   };
-  const auto scores = add(mul(scaled, like_scores(factor)), like_scores(summand));
-  return permute(matmul(softmax(scores), per_query_head(v)), {0, 2, 1, 3});
+  auto scores = add(mul(scaled, like_scores(factor)), like_scores(summand));
+  if (options.sinks.defined())  // (b, h, t, s + 1)
+    scores = concat(scores, broadcast_to(reshape(options.sinks, {h, 1, 1}), {b, h, t, 1}), -1);
+  return permute(matmul(slice(softmax(scores), -1, 0, s), per_query_head(v)), {0, 2, 1, 3});
 }
 
 }  // namespace atom::ops

@@ -182,7 +182,7 @@ template <class T> void cache_append(Cpu device, const CacheAppend<T>& a) {
   };
   device.pool().parallel_for(a.k.shape[0], [&](Index batch) {
     append(a.cache_k, a.k, batch);
-    append(a.cache_v, a.v, batch);
+    if (a.v.data) append(a.cache_v, a.v, batch);
   });
 }
 

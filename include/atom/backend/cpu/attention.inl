@@ -24,6 +24,10 @@ template <class T> ATOM_KERNEL void attention_forward_rows(const AttentionForwar
   detail::clear_rows<T>(scratch.sums, 0, 1, count * wide);
   detail::clear_rows<T>(scratch.totals, 0, 1, count * 16);
   std::fill_n(static_cast<T*>(scratch.greatest), count, -infinity);
+  for (Index r = 0; a.sinks && r < count; ++r) {  // as a key that was seen before all others and had no value
+    scratch.greatest[r] = a.sinks[key_head * group + (begin + r) % group];
+    scratch.totals[r * 16] = scratch.greatest[r] == -infinity ? T(0) : T(1);
+  }
 
   const KeyRange span = scorer.span(scorer.policy, position(0), position(count - 1), row.present);
   for (std::int32_t block = span.first / key_block * key_block; block <= span.last; block += key_block) {
@@ -109,6 +113,7 @@ template <class T> ATOM_KERNEL void attention_forward_rows(const AttentionForwar
 
 // All gradients of one key head and its group of query heads.
 //   p = exp(score - lse);  dv = p' dout;  ds = p (dout v' - sum(dout out)) slope scale;  dq = ds k;  dk = ds' q
+//   dsink = -exp(sink - lse) sum(dout out)
 template <class T> ATOM_KERNEL void attention_backward_head(const AttentionBackward<T>& a,
                                                             const detail::AttentionScorer<T>& scorer, Index batch,
                                                             Index key_head,
@@ -136,6 +141,14 @@ template <class T> ATOM_KERNEL void attention_backward_head(const AttentionBackw
       V total(T(0));
       for (Index j = 0; j < e; j += 16) total = fma(V::load(out + j, e - j), V::load(dout + j, e - j), total);
       scratch.deltas[g * t + i] = sum(total);
+    }
+    for (Index i = 0; a.dsinks && i < t; i += 16) {
+      const V sink(std::max(a.sinks[head], std::numeric_limits<T>::lowest()));
+      const V lse = V::load(a.lse + (batch * a.q.shape[2] + head) * t + i, t - i);
+      T parts[16];
+      (-math::exp(min(sink - lse, V(T(0)))) * V::load(scratch.deltas + g * t + i, t - i)).store(parts);
+      for (Index j = 0; j < std::min<Index>(16, t - i); ++j)
+        a.dsinks[(batch * t + i + j) * a.q.shape[2] + head] = parts[j];
     }
   }
 

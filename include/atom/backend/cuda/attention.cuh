@@ -50,12 +50,13 @@ template <class T, class P> struct AttentionQuery {
     T* out = attention_row(a.out, b, query, head);
     for (Index i = 0; i < e; ++i) out[i] = 0;
     const KeySpan keys = attention_keys(policy, a.positions, b, query, s);
-    T most = -std::numeric_limits<T>::infinity(), total = 0;
+    constexpr T infinity = std::numeric_limits<T>::infinity();
+    T most = a.sinks ? a.sinks[head] : -infinity, total = most > -infinity ? T(1) : T(0);
     for (Index key = keys.first; key < keys.end; ++key) {
       const auto at = attention_index(a.positions, b, query, key, head);
       if (!policy_visible(policy, at)) continue;
       const T score = policy_score(policy, a.scale * dot_of(q, attention_row(a.k, b, key % s, shared), d), at);
-      if (score == -std::numeric_limits<T>::infinity()) continue;
+      if (score == -infinity) continue;
       const T above = math::max(most, score), keep = math::exp(most - above), weight = math::exp(score - above);
       const T* v = attention_row(a.v, b, key % s, shared);
       for (Index i = 0; i < e; ++i) out[i] = math::fma(weight, v[i], out[i] * keep);
@@ -64,8 +65,7 @@ template <class T, class P> struct AttentionQuery {
     }
     if (total > 0)
       for (Index i = 0; i < e; ++i) out[i] = out[i] / total;
-    if (a.lse)
-      a.lse[(b * h + head) * t + query] = total > 0 ? most + math::log(total) : -std::numeric_limits<T>::infinity();
+    if (a.lse) a.lse[(b * h + head) * t + query] = total > 0 ? most + math::log(total) : -infinity;
   }
 };
 
@@ -131,6 +131,17 @@ template <class T, class P> struct AttentionGradientOfKey {
   }
 };
 
+template <class T> struct AttentionGradientOfSink {
+  AttentionBackward<T> a;
+  ATOM_HD void operator()(Index unit) const {
+    const Index t = a.q.shape[1], h = a.q.shape[2], head = unit % h, query = unit / h % t, b = unit / (h * t);
+    const T lse = a.lse[(b * h + head) * t + query];
+    const T delta =
+        dot_of(attention_row(a.dout, b, query, head), attention_row(a.out, b, query, head), a.dout.shape[3]);
+    a.dsinks[unit] = lse > -std::numeric_limits<T>::infinity() ? -math::exp(a.sinks[head] - lse) * delta : T(0);
+  }
+};
+
 template <class T> struct CacheAppendElement {
   View<T> cache;
   View<const T> from;
@@ -154,10 +165,11 @@ template <GridDevice D, class T, class P>
 void attention_backward(D device, const AttentionBackward<T>& a, const P& policy) {
   for_each(device, a.q.shape[0] * a.q.shape[1] * a.q.shape[2], detail::AttentionGradientOfQuery<T, P>{a, policy});
   for_each(device, a.k.shape[0] * a.k.shape[1] * a.k.shape[2], detail::AttentionGradientOfKey<T, P>{a, policy});
+  if (a.dsinks) for_each(device, a.q.shape[0] * a.q.shape[1] * a.q.shape[2], detail::AttentionGradientOfSink<T>{a});
 }
 template <GridDevice D, class T> void cache_append(D device, const CacheAppend<T>& a) {
   for_each(device, a.k.size(), detail::CacheAppendElement<T>{a.cache_k, a.k, a.start, a.counts});
-  for_each(device, a.v.size(), detail::CacheAppendElement<T>{a.cache_v, a.v, a.start, a.counts});
+  if (a.v.data) for_each(device, a.v.size(), detail::CacheAppendElement<T>{a.cache_v, a.v, a.start, a.counts});
 }
 
 }  // namespace atom

@@ -8,7 +8,9 @@
 #include <atom/backend/cuda/check_ids.cuh>
 #include <atom/backend/cuda/cross_entropy.cuh>
 #include <atom/backend/cuda/embedding.cuh>
+#include <atom/backend/cuda/experts.cuh>
 #include <atom/backend/cuda/gemm_grid.cuh>
+#include <atom/backend/cuda/grouped_gemm.cuh>
 #include <atom/backend/cuda/norm.cuh>
 #include <atom/backend/cuda/pointwise.cuh>
 #include <atom/backend/cuda/reduce.cuh>

@@ -4,12 +4,15 @@
 // contiguous inputs and again on strided views. A gate compares the names with record<"NAME"> in the library.
 #pragma once
 
+#include <atom/nn/sparse_mixer.hpp>
 #include <atom/ops/activation.hpp>
 #include <atom/ops/attention.hpp>
+#include <atom/ops/clamped_swiglu.hpp>
 #include <atom/ops/cross_entropy.hpp>
 #include <atom/ops/dropout.hpp>
 #include <atom/ops/elementwise.hpp>
 #include <atom/ops/embedding.hpp>
+#include <atom/ops/experts.hpp>
 #include <atom/ops/linear.hpp>
 #include <atom/ops/linear_cross_entropy.hpp>
 #include <atom/ops/matmul.hpp>
@@ -18,6 +21,7 @@
 #include <atom/ops/rope.hpp>
 #include <atom/ops/shape.hpp>
 #include <atom/ops/softmax.hpp>
+#include <atom/ops/with_auxiliary.hpp>
 #include <atom/policy/causal.hpp>
 #include <atom/policy/sliding_window.hpp>
 
@@ -60,6 +64,8 @@ inline const std::vector<Shapes> any_pair = {{{}, {}},           {{1}, {1}},
                                              {{2, 3}, {2, 3}},   {{3, 0, 2}, {3, 0, 2}},
                                              {{1, 5}, {1, 5}},   {{2, 1, 3}, {2, 1, 3}},
                                              {{3, 33}, {3, 33}}, {{5, 1}, {5, 1}}};
+inline const std::vector<Shapes> any_scores = unary(
+    {{1, 2}, {1, 5}, {2, 3}, {3, 4}, {4, 6}, {5, 7}, {0, 4}, {6, 2}, {7, 16}, {2, 17}, {3, 33}, {9, 8}});  // (n, e)
 // x and the weight (and bias) of its last axis.
 inline std::vector<Shapes> with_parameters(std::size_t parameters) {
   std::vector<Shapes> calls;
@@ -128,6 +134,35 @@ inline const std::vector<Shapes> any_attention = {
     {{1, 0, 2, 2}, {1, 0, 2, 2}, {1, 0, 2, 2}}, {{1, 2, 1, 17}, {1, 2, 1, 17}, {1, 2, 1, 17}},
     {{1, 4, 1, 2}, {1, 6, 1, 2}, {1, 6, 1, 2}}, {{2, 3, 2, 2}, {2, 3, 1, 2}, {2, 3, 1, 5}},
     {{1, 9, 1, 1}, {1, 9, 1, 1}, {1, 9, 1, 1}}, {{3, 1, 2, 4}, {3, 1, 2, 4}, {3, 1, 2, 4}}};
+// The same with sinks (h).
+inline const std::vector<Shapes> attention_with_sinks = [] {
+  auto calls = any_attention;
+  for (auto& call : calls) call.push_back({call[0][2]});
+  return calls;
+}();
+
+// x (n, c); weights (n, k)
+inline const std::vector<Shapes> any_dispatch = {
+    {{1, 1}, {1, 1}},  {{2, 3}, {2, 2}},  {{0, 3}, {0, 2}},  {{3, 0}, {3, 2}}, {{5, 1}, {5, 1}},
+    {{7, 4}, {7, 2}},  {{1, 17}, {1, 3}}, {{3, 33}, {3, 4}}, {{9, 2}, {9, 3}}, {{16, 2}, {16, 1}},
+    {{4, 16}, {4, 2}}, {{2, 5}, {2, 8}},  {{6, 3}, {6, 0}}};
+// y (n k, c); weights (n, k); residual (n, c)
+inline const std::vector<Shapes> any_combine = [] {
+  std::vector<Shapes> calls;
+  for (const Shapes& call : any_dispatch) calls.push_back({{call[1][0] * call[1][1], call[0][1]}, call[1], call[0]});
+  return calls;
+}();
+// x (places, in); weight (e, out, in); bias (e, out), or the first two of them
+inline std::vector<Shapes> expert_linear_calls(std::size_t inputs) {
+  std::vector<Shapes> calls = {
+      {{1, 1}, {1, 1, 1}, {1, 1}},     {{1, 3}, {4, 2, 3}, {4, 2}},   {{0, 3}, {3, 2, 3}, {3, 2}},
+      {{0, 2}, {0, 2, 2}, {0, 2}},     {{5, 0}, {2, 3, 0}, {2, 3}},   {{5, 2}, {2, 0, 2}, {2, 0}},
+      {{7, 4}, {3, 5, 4}, {3, 5}},     {{9, 17}, {2, 3, 17}, {2, 3}}, {{6, 3}, {2, 18, 3}, {2, 18}},
+      {{20, 2}, {3, 2, 2}, {3, 2}},    {{4, 6}, {9, 1, 6}, {9, 1}},   {{12, 1}, {5, 4, 1}, {5, 4}},
+      {{16, 16}, {2, 16, 16}, {2, 16}}};
+  for (auto& call : calls) call.resize(inputs);
+  return calls;
+}
 
 // Ids in 0..limit-1, one in four of them -100 if asked.
 template <class D> Tensor<TokenId, D> some_ids(const Shape& shape, Index limit, D device, bool ignore = false) {
@@ -141,6 +176,11 @@ template <class T, class D> Tensor<TokenId, D> some_targets(const Tensor<T, D>& 
 }
 template <class T, class D> ops::RopeTable<T, D> some_angles(Index rotated, D device, RopePairing pairing) {
   return ops::RopeTable<T, D>(ops::rope_frequencies(rotated, 100), 12, pairing, 1, device);
+}
+
+// Of ids (n, k): an id may come twice in a row, and an expert may have no rows.
+template <class D> ops::ExpertOrder<D> some_order(Index n, Index k, Index experts, D device) {
+  return ops::expert_order(some_ids({n, k}, experts, device), experts);
 }
 
 template <class T, class D> std::vector<OpCase<T, D>> op_cases() {
@@ -214,6 +254,31 @@ template <class T, class D> std::vector<OpCase<T, D>> op_cases() {
       {"attention", any_attention, [](In in) { return ops::attention(in[0], in[1], in[2], Causal{}); }},
       {"attention", any_attention,
        [](In in) { return ops::attention(in[0], in[1], in[2], SlidingWindow{3}, {.scale = 0.7}); }},
+      {"attention", attention_with_sinks,
+       [](In in) { return ops::attention(in[0], in[1], in[2], Causal{}, {.sinks = in[3]}); }},
+
+      // ---- experts
+      {"clamped_swiglu", any_pair, [](In in) { return ops::clamped_swiglu(in[0], in[1], 1.702, 1); }},
+      {"dispatch", any_dispatch,
+       [](In in) { return ops::dispatch(in[0], some_order(in[0].dim(0), in[1].dim(1), 5, in[0].device())); }},
+      {"dispatch", any_dispatch,
+       [](In in) {
+         return ops::dispatch_scaled(in[0], in[1], some_order(in[0].dim(0), in[1].dim(1), 5, in[0].device()));
+       }},
+      {"grouped_linear", expert_linear_calls(2),
+       [](In in) {
+         return ops::grouped_linear(in[0], in[1], {}, some_order(in[0].dim(0), 1, in[1].dim(0), in[0].device()));
+       }},
+      {"grouped_linear", expert_linear_calls(3),
+       [](In in) {
+         return ops::grouped_linear(in[0], in[1], in[2], some_order(in[0].dim(0), 1, in[1].dim(0), in[0].device()));
+       }},
+      {"combine", any_combine,
+       [](In in) {
+         return ops::combine(in[0], in[1], some_order(in[1].dim(0), in[1].dim(1), 5, in[0].device()), in[2]);
+       }},
+      {"combine", any_combine,
+       [](In in) { return ops::combine(in[0], in[1], some_order(in[1].dim(0), in[1].dim(1), 5, in[0].device())); }},
 
       // ---- reductions
       {"sum", any_shape, [](In in) { return ops::sum(in[0]); }},
@@ -239,6 +304,22 @@ template <class T, class D> std::vector<OpCase<T, D>> op_cases() {
          Shape shape = in[0].shape();
          shape[-1] = shape[-1] == 0 ? 0 : 5;
          return ops::gather(in[0], some_ids(shape, in[0].dim(-1), in[0].device()));
+       }},
+      {"with_auxiliary", any_pair,  // whose value lacks the second input: added here as a constant
+       [](In in) {
+         const auto second = ops::sum(in[1]);
+         return ops::with_auxiliary(ops::sum(in[0]), second) + second.detach();
+       }},
+      {"sparse_mixer", any_scores,
+       [](In in) {
+         const Index e = in[0].dim(1);
+         std::vector<T> ones(static_cast<std::size_t>(e * e), T(0));
+         for (Index i = 0; i < e; ++i) ones[static_cast<std::size_t>(i * e + i)] = 1;
+         nn::Linear<T, D> same(e, e, false, in[0].device());
+         same.weight.assign(ones);
+         return nn::SparseMixer{.jitter =
+                                    0.3}(nn::RouterInput<T, D>{.linear = same, .x = in[0], .active = 2, .length = 1})
+             .weights;
        }},
   };
 }

@@ -9,6 +9,7 @@
 
 #include <span>
 
+#define ATOM_MEMORY_BOUND
 #define ATOM_KERNEL_TEXT "adamw.inl"
 #include "each_isa.hpp"
 
@@ -17,7 +18,7 @@ namespace atom {
 template <class T> void adamw(Cpu device, std::span<const AdamWSegment<T>> segments, const AdamWStep<T>& step) {
   device.pool().parallel_for(std::ssize(segments), [&](Index i) {
     const auto& segment = segments[static_cast<std::size_t>(i)];
-    ATOM_DISPATCH(adamw_segment, segment, step);
+    ATOM_DISPATCH_MEMORY_BOUND(adamw_segment, segment, step);
   });
 }
 
@@ -27,7 +28,7 @@ template <class T> double squared_norm(Cpu device, const T* x, Index n) {
   const auto bytes = static_cast<std::size_t>(chunks) * sizeof(double);
   auto* const part = static_cast<double*>(host_allocate(bytes));
   device.pool().parallel_for(chunks, [&](Index i) {
-    const auto squares = [&]() -> double { ATOM_DISPATCH(squares_of, x + i * chunk, std::min(chunk, n - i * chunk)); };
+    const auto squares = [&]() -> double { ATOM_DISPATCH_MEMORY_BOUND(squares_of, x + i * chunk, std::min(chunk, n - i * chunk)); };
     part[i] = squares();
   });
   double total = 0;

@@ -6,6 +6,8 @@
 // - whatever else it calls is ATOM_ALWAYS_INLINE; a lambda is `[&](...) ATOM_INLINE_LAMBDA { ... }`. A lambda written
 // in
 //   an ATOM_KERNEL has its target, so an inlined function that takes one is ATOM_KERNEL_INLINE, as are its callers.
+// - ATOM_MEMORY_BOUND, defined before this file: kernels that wait for memory and not for arithmetic. They have no
+//   avx512 of their own, which halves what they cost to compile; ATOM_DISPATCH_MEMORY_BOUND calls them.
 // - ATOM_LANE_BYTES is the width of one register, ATOM_ISA_LEVEL is 0, 1 or 2.
 
 #ifndef ATOM_KERNEL_TEXT
@@ -65,6 +67,7 @@ namespace atom::avx2 {
 #undef ATOM_NATIVE
 #undef ATOM_KERNEL_INLINE
 
+#if !defined(ATOM_MEMORY_BOUND)
 #define ATOM_ISA_LEVEL 2
 #define ATOM_LANE_BYTES 64
 #define ATOM_AVX512 "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl"
@@ -84,6 +87,7 @@ namespace atom::avx512 {
 #undef ATOM_KERNEL
 #undef ATOM_NATIVE
 #undef ATOM_KERNEL_INLINE
+#endif
 
 #endif  // x86-64
 
@@ -95,3 +99,4 @@ namespace atom::avx512 {
 
 #endif  // not for the device
 #undef ATOM_KERNEL_TEXT
+#undef ATOM_MEMORY_BOUND

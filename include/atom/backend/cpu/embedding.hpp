@@ -4,6 +4,7 @@
 
 #include "rows.hpp"
 
+#define ATOM_MEMORY_BOUND
 #define ATOM_KERNEL_TEXT "embedding.inl"
 #include "each_isa.hpp"
 
@@ -28,7 +29,7 @@ void embedding_backward(Cpu device, Index n, Index channels, const TokenId* ids,
   constexpr Index width = 64;  // columns are independent: any width gives the same bits
   device.pool().parallel_for((channels + width - 1) / width, [=](Index chunk) {
     const Index begin = chunk * width, end = std::min(channels, begin + width);
-    ATOM_DISPATCH(embedding_add_columns, n, channels, ids, dy, dweight, begin, end);
+    ATOM_DISPATCH_MEMORY_BOUND(embedding_add_columns, n, channels, ids, dy, dweight, begin, end);
   });
 }
 

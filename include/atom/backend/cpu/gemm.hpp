@@ -30,19 +30,23 @@ template <class T> struct GemmCall {
 
   Index tile_rows = 0, tile_columns = 0;  // of a tile of C
   Index row_tiles = 0, column_tiles = 0;  // of one product
+  const T* next_b = nullptr;              // of the tile that this thread may take next; null: not known
 
   Index tiles() const { return shape.batch * row_tiles * column_tiles; }
 
-  // Wide tiles read A fewer times; enough of them keep many threads busy.
-  void choose_tiles() {
-    const auto tiles_of = [](Index size, Index tile) { return (size + tile - 1) / tile; };
+  static Index tiles_of(Index size, Index tile) { return (size + tile - 1) / tile; }
+
+  void choose_rows() {
     const Index most_rows = a.transposed ? 256 : 512;  // a packed block of A should stay in the second-level cache
     row_tiles = tiles_of(shape.m, most_rows);
     tile_rows = (tiles_of(shape.m, row_tiles) + 15) / 16 * 16;
     row_tiles = tiles_of(shape.m, tile_rows);
+  }
+  // Wide tiles read A fewer times; enough of them keep many threads busy. `all_row_tiles`: those of all products.
+  void choose_columns(Index all_row_tiles) {
     for (tile_columns = 8 * widest;; tile_columns /= 2) {
       column_tiles = tiles_of(shape.n, tile_columns);
-      if (tiles() >= 8 || tile_columns == widest) break;
+      if (all_row_tiles * column_tiles >= 8 || tile_columns == widest) break;
     }
   }
 
@@ -92,6 +96,23 @@ template <class T> void gemm_tile(const GemmCall<T>& call, Index tile, T* scratc
   ATOM_DISPATCH(gemm_tile_kernel, call, tile, scratch);
 }
 
+// run(tile, memory) for each tile of `operations` in all, with `scratch` elements of memory.
+template <class T, class Run>
+void for_gemm_tiles(Cpu device, Index tiles, double operations, Index scratch, const Run& run) {
+  // Fewer operations than that are done before another thread has woken up.
+  constexpr double least_parallel = 1 << 20;
+  const Index workers = operations < least_parallel ? 1 : std::min<Index>(tiles, device.pool().size());
+  const auto bytes = static_cast<std::size_t>(workers * scratch) * sizeof(T);
+  T* const memory = static_cast<T*>(allocate(device, bytes));
+  std::atomic<Index> next = 0;
+  // A worker takes tiles until none is left, so that scratch memory goes by worker and not by tile.
+  device.pool().parallel_for(workers, [&](Index worker) {
+    for (Index tile; (tile = next.fetch_add(1, std::memory_order_relaxed)) < tiles;)
+      run(tile, memory + worker * scratch);
+  });
+  deallocate(device, memory, bytes);
+}
+
 }  // namespace detail
 
 template <class T> void gemm(Cpu device, const GemmShape& shape, std::type_identity_t<GemmInput<T>> a,
@@ -99,21 +120,11 @@ template <class T> void gemm(Cpu device, const GemmShape& shape, std::type_ident
                              const std::type_identity_t<GemmEpilogue<T>>& epilogue = {}) {
   if (shape.m == 0 || shape.n == 0 || shape.batch == 0) return;
   detail::GemmCall<T> call{shape, a, b, c, accumulate, epilogue};
-  call.choose_tiles();
-  const Index tiles = call.tiles();
-  // Fewer operations than that are done before another thread has woken up.
-  constexpr double least_parallel = 1 << 20;
+  call.choose_rows();
+  call.choose_columns(shape.batch * call.row_tiles);
   const double operations = 2.0 * double(shape.m) * double(shape.n) * double(shape.k) * double(shape.batch);
-  const Index workers = operations < least_parallel ? 1 : std::min<Index>(tiles, device.pool().size());
-  const auto bytes = static_cast<std::size_t>(workers * call.scratch()) * sizeof(T);
-  T* const scratch = static_cast<T*>(allocate(device, bytes));
-  std::atomic<Index> next = 0;
-  // A worker takes tiles until none is left, so that scratch memory goes by worker and not by tile.
-  device.pool().parallel_for(workers, [&](Index worker) {
-    for (Index tile; (tile = next.fetch_add(1, std::memory_order_relaxed)) < tiles;)
-      detail::gemm_tile(call, tile, scratch + worker * call.scratch());
-  });
-  deallocate(device, scratch, bytes);
+  detail::for_gemm_tiles<T>(device, call.tiles(), operations, call.scratch(),
+                            [&](Index tile, T* scratch) { detail::gemm_tile(call, tile, scratch); });
 }
 
 }  // namespace atom

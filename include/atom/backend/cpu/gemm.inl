@@ -29,10 +29,30 @@ ATOM_ALWAYS_INLINE void gemm_store(typename Lanes<T>::Raw (&sums)[rows][register
   }
 }
 
+// What is packed next: (rows, columns) of a stored B. It is asked for, a few lines of the cache at a time, while the
+// panel before it is multiplied: a group of few rows would else wait for its matrix.
+template <class T> struct GemmAhead {
+  const T* row;
+  Index ld, rows, columns, column = 0;
+
+  static constexpr Index line = 64 / static_cast<Index>(sizeof(T));
+  ATOM_ALWAYS_INLINE Index lines() const { return rows * ((columns + line - 1) / line); }
+  ATOM_ALWAYS_INLINE void ask(Index count) {
+    for (; count > 0 && rows > 0; --count) {
+      __builtin_prefetch(row + column, 0, 2);
+      column += line;
+      if (column >= columns) column = 0, row += ld, --rows;
+    }
+  }
+};
+
+constexpr Index gemm_steps = 16;  // of k between two questions
+
 // The sums of (rows, registers) over depth elements of k. `a` has its element (i, p) at i * row_step + p * k_step, the
 // panel holds the row p of B at p * width.
-template <int rows, int registers, class T>
-ATOM_KERNEL void gemm_inner(const T* a, Index row_step, Index k_step, const T* panel, Index depth, GemmSums<T> s) {
+template <int rows, int registers, class T> ATOM_KERNEL void gemm_inner(const T* a, Index row_step, Index k_step,
+                                                                        const T* panel, Index depth, GemmSums<T> s,
+                                                                        GemmAhead<T>& ahead, Index lines) {
   using V = Lanes<T>;
   using Raw = typename V::Raw;
   using Loose = typename V::Loose;
@@ -41,15 +61,19 @@ ATOM_KERNEL void gemm_inner(const T* a, Index row_step, Index k_step, const T* p
     sums[i][j] = Raw{};
     if (s.from) sums[i][j] = reinterpret_cast<const Loose*>(s.from + i * s.from_ld)[j];
   }
-  for (; depth > 0; --depth) {
-    Raw b[registers];
-    ATOM_UNROLL for (int j = 0; j < registers; ++j) b[j] = reinterpret_cast<const Loose*>(panel)[j];
-    ATOM_UNROLL for (int i = 0; i < rows; ++i) {
-      const Raw x = a[i * row_step] - Raw{};
-      ATOM_UNROLL for (int j = 0; j < registers; ++j) ATOM_CALL_NATIVE(Native<T>::fma)(sums[i][j], x, b[j]);
+  for (; depth > 0; depth -= gemm_steps) {
+    ahead.ask(lines);
+    const Index steps = depth < gemm_steps ? depth : gemm_steps;
+    for (Index step = 0; step < steps; ++step) {
+      Raw b[registers];
+      ATOM_UNROLL for (int j = 0; j < registers; ++j) b[j] = reinterpret_cast<const Loose*>(panel)[j];
+      ATOM_UNROLL for (int i = 0; i < rows; ++i) {
+        const Raw x = a[i * row_step] - Raw{};
+        ATOM_UNROLL for (int j = 0; j < registers; ++j) ATOM_CALL_NATIVE(Native<T>::fma)(sums[i][j], x, b[j]);
+      }
+      a += k_step;
+      panel += registers * V::per_register;
     }
-    a += k_step;
-    panel += registers * V::per_register;
   }
   gemm_store<rows, registers>(sums, s);
 }
@@ -73,14 +97,16 @@ template <class T> ATOM_KERNEL void gemm_pack_a(const T* a, Index ld, Index rows
 // All rows of a tile against one panel.
 template <int registers, class T> ATOM_ALWAYS_INLINE void gemm_panel(const T* a, Index a_ld, bool packed,
                                                                      const T* panel, Index rows, Index depth,
-                                                                     GemmSums<T> s) {
+                                                                     GemmSums<T> s, GemmAhead<T> ahead) {
   const Index row_step = packed ? 1 : a_ld, k_step = packed ? gemm_rows : 1;
   const Index block_step = gemm_rows * (packed ? gemm_packed_row(depth) : a_ld);
-  for (; rows >= gemm_rows; rows -= gemm_rows, a += block_step, s.skip(gemm_rows))
-    gemm_inner<gemm_rows, registers>(a, row_step, k_step, panel, depth, s);
+  const Index lines = ahead.lines() * gemm_rows * gemm_steps / (rows * depth + 1) + 1;
+  for (; rows >= gemm_rows; rows -= gemm_rows, a += block_step, s.skip(gemm_rows)) {
+    gemm_inner<gemm_rows, registers>(a, row_step, k_step, panel, depth, s, ahead, lines);
+  }
   const auto some = [&]<int count>(std::integral_constant<int, count>) ATOM_INLINE_LAMBDA {
     if ((rows & count) == 0) return;
-    gemm_inner<count, registers>(a, row_step, k_step, panel, depth, s);
+    gemm_inner<count, registers>(a, row_step, k_step, panel, depth, s, ahead, lines);
     a += count * row_step;
     s.skip(count);
   };
@@ -181,13 +207,13 @@ template <class T> ATOM_KERNEL void gemm_finish(const detail::GemmTile<T>& tile,
 // One panel of B, packed, and all rows of the tile.
 template <int registers, class T> ATOM_KERNEL void gemm_columns(const detail::GemmCall<T>& call, const T* a, const T* b,
                                                                 Index columns, Index rows, Index depth, T* panel,
-                                                                const GemmSums<T>& s) {
+                                                                const GemmSums<T>& s, const GemmAhead<T>& ahead) {
   constexpr int width = registers * Lanes<T>::per_register;
   if (call.b.transposed)
     gemm_pack_columns<width>(b, call.b.ld, columns, depth, panel);
   else
     gemm_pack_rows<width>(b, call.b.ld, columns, depth, panel);
-  gemm_panel<registers>(a, call.a.ld, call.a.transposed, panel, rows, depth, s);
+  gemm_panel<registers>(a, call.a.ld, call.a.transposed, panel, rows, depth, s, ahead);
 }
 
 template <class T> ATOM_KERNEL void gemm_tile_kernel(const detail::GemmCall<T>& call, Index index, T* scratch) {
@@ -217,6 +243,16 @@ template <class T> ATOM_KERNEL void gemm_tile_kernel(const detail::GemmCall<T>& 
                 call.accumulate && !in_c, call.c.ld);
   };
 
+  // What follows the panel before column j.
+  const auto ahead = [&](Index p, Index j) ATOM_INLINE_LAMBDA {
+    const T* from = tile.b;
+    if (j >= columns) j = 0, p += call.depth;
+    if (p >= k) from = call.next_b, p = 0, j = 0;
+    const Index deep = from ? std::min(call.depth, k - p) : 0, wide = from ? std::min(columns - j, width) : 0;
+    return call.b.transposed ? GemmAhead<T>{from + j * call.b.ld + p, call.b.ld, wide, deep}
+                             : GemmAhead<T>{from + p * call.b.ld + j, call.b.ld, deep, wide};
+  };
+
   Index first_column = 0;  // that is not done yet
   if (rows <= 4 && !call.a.transposed && call.b.transposed) {
     const auto thin = [&](auto count) ATOM_INLINE_LAMBDA {
@@ -244,7 +280,7 @@ template <class T> ATOM_KERNEL void gemm_tile_kernel(const detail::GemmCall<T>& 
       const bool last = p + depth == k;
       const auto run = [&](auto registers) ATOM_INLINE_LAMBDA {
         gemm_columns<registers()>(call, a, b + j * (call.b.transposed ? call.b.ld : 1), count, rows, depth, panel,
-                                  place(j, count, p == 0, last));
+                                  place(j, count, p == 0, last), ahead(p, j + width));
       };
       if (count > 2 * register_width)
         run(std::integral_constant<int, 3>());

@@ -78,6 +78,7 @@ inline void set_isa(Isa wanted) {
 // Returns atom::<isa>::kernel(args...) for the instruction set in use: the last statement of a function.
 #if defined(__CUDA_ARCH__)  // no host code is made of this pass, and the kernels are not in it
 #define ATOM_DISPATCH(kernel, ...) __builtin_unreachable()
+#define ATOM_DISPATCH_MEMORY_BOUND(kernel, ...) __builtin_unreachable()
 #elif ATOM_X86
 #define ATOM_DISPATCH(kernel, ...)                                        \
   switch (::atom::isa()) {                                                \
@@ -85,6 +86,11 @@ inline void set_isa(Isa wanted) {
     case ::atom::Isa::avx2: return ::atom::avx2::kernel(__VA_ARGS__);     \
     default: return ::atom::baseline::kernel(__VA_ARGS__);                \
   }
+// For kernels that have no avx512 of their own (each_isa.hpp).
+#define ATOM_DISPATCH_MEMORY_BOUND(kernel, ...)                                     \
+  return ::atom::isa() != ::atom::Isa::baseline ? ::atom::avx2::kernel(__VA_ARGS__) \
+                                                : ::atom::baseline::kernel(__VA_ARGS__)
 #else
 #define ATOM_DISPATCH(kernel, ...) return ::atom::baseline::kernel(__VA_ARGS__)
+#define ATOM_DISPATCH_MEMORY_BOUND(kernel, ...) return ::atom::baseline::kernel(__VA_ARGS__)
 #endif

@@ -78,6 +78,7 @@ void pointwise_scalars(const F& f, const Walk<1 + sizeof...(Ts)>& walk, Index be
 
 }  // namespace atom::detail
 
+#define ATOM_MEMORY_BOUND
 #define ATOM_KERNEL_TEXT "pointwise.inl"
 #include "each_isa.hpp"
 
@@ -89,7 +90,7 @@ template <class F, class T, class... Ts> void pointwise_indexed(Cpu device, View
   const auto inputs = std::index_sequence_for<Ts...>();
   detail::for_element_chunks(device, out.size(), [&](Index begin, Index end) {
     if constexpr ((detail::has_lanes<T> && ... && detail::has_lanes<Ts>)) {
-      ATOM_DISPATCH(pointwise_range, f, walk, begin, end, inputs, out.data, detail::Operand<Ts>{in.data}...);
+      ATOM_DISPATCH_MEMORY_BOUND(pointwise_range, f, walk, begin, end, inputs, out.data, detail::Operand<Ts>{in.data}...);
     } else {
       detail::pointwise_scalars(f, walk, begin, end, inputs, out.data, in.data...);
     }
@@ -103,7 +104,7 @@ template <class F, class T, class... Ts> void pointwise(Cpu device, View<T> out,
 template <class To, class From> void convert(Cpu device, View<To> out, View<const From> in) {
   const detail::Walk<2> walk(out.shape, {&out.strides, &in.strides});
   detail::for_element_chunks(device, out.size(), [&](Index begin, Index end) {
-    ATOM_DISPATCH(convert_range, walk, begin, end, out.data, in.data);
+    ATOM_DISPATCH_MEMORY_BOUND(convert_range, walk, begin, end, out.data, in.data);
   });
 }
 

@@ -42,6 +42,7 @@ template <class T> struct Scratch {
 
 }  // namespace atom::detail
 
+#define ATOM_MEMORY_BOUND
 #define ATOM_KERNEL_TEXT "reduce.inl"
 #include "each_isa.hpp"
 
@@ -64,9 +65,9 @@ void reduce(Cpu device, Index outer, Index n, Index inner, const T* x, T* y, boo
       const Index first = tile % strips * strip, place = tile / strips;
       const Index o = place / pieces, begin = place % pieces * piece, length = std::min(piece, n - begin);
       const T* const from = x + (o * n + begin) * inner + first;
-      if (inner == 1) ATOM_DISPATCH(reduce_row<Op>, from, length, to + place, add);
+      if (inner == 1) ATOM_DISPATCH_MEMORY_BOUND(reduce_row<Op>, from, length, to + place, add);
       const Index columns = std::min(strip, inner - first);
-      ATOM_DISPATCH(reduce_columns<Op>, from, length, inner, columns, to + place * inner + first, add);
+      ATOM_DISPATCH_MEMORY_BOUND(reduce_columns<Op>, from, length, inner, columns, to + place * inner + first, add);
     });
   };
   if (pieces == 1) return tiles(y, accumulate);
@@ -94,7 +95,7 @@ template <class T> void reduce_max(Cpu device, Index outer, Index n, Index inner
 template <class T> void argmax(Cpu device, Index outer, Index n, Index inner, const T* x, std::int32_t* y) {
   detail::for_each_tile(device, outer * inner, n, [&](Index i) {
     const T* const from = x + i / inner * n * inner + i % inner;
-    const auto place = [&]() -> std::int32_t { ATOM_DISPATCH(argmax_of, from, n, inner); };
+    const auto place = [&]() -> std::int32_t { ATOM_DISPATCH_MEMORY_BOUND(argmax_of, from, n, inner); };
     y[i] = place();
   });
 }

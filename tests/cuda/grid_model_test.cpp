@@ -9,6 +9,7 @@
 #include <atom/models/transformer.hpp>
 #include <atom/ops/shape.hpp>
 #include <atom/optim/adamw.hpp>
+#include <atom/optim/balance.hpp>
 #include <atom/policy/sliding_window.hpp>
 #include <atom/sample/generate.hpp>
 
@@ -32,9 +33,7 @@ struct Story {
   std::vector<std::vector<TokenId>> texts;
 };
 
-template <class T, class D> Story story(TransformerConfig config, const SlidingWindow& policy) {
-  config.dropout = 0.1;
-  auto model = models::Transformer<T, D, SlidingWindow>(config, Rng(3), D{}, policy);
+template <class D, class M> Story story(M model) {
   auto optimizer = optim::AdamW(model, {.lr = 3e-3F, .clip = 0.5F});
   Story result;
   const auto x = some_text<D>({2, 11}, 0), y = some_text<D>({2, 11}, 1);
@@ -43,6 +42,7 @@ template <class T, class D> Story story(TransformerConfig config, const SlidingW
     backward(loss);
     result.losses.push_back(static_cast<double>(loss.item()));
     result.norms.push_back(optimizer.step().norm);
+    optim::update_balance(model, 1e-2);
   }
   // Longer than the context, so that the cache is filled twice; ragged prompts.
   const std::vector<std::vector<TokenId>> prompts{{1, 2, 3}, {4}};
@@ -50,16 +50,46 @@ template <class T, class D> Story story(TransformerConfig config, const SlidingW
   return result;
 }
 
-void compare(const TransformerConfig& config, const SlidingWindow& policy) {
-  const auto expected = story<double, Cpu>(config, policy);
-  const auto check = [&](const Story& found, double tolerance) {
-    CHECK(test::difference(found.losses, expected.losses) <= tolerance);
-    CHECK(test::difference(found.norms, expected.norms) <= tolerance);
-    CHECK(found.texts == expected.texts);
-  };
-  check(story<double, OtherDevice>(config, policy), 1e-10);
-  check(story<float, OtherDevice>(config, policy), 1e-4);
+template <class T, class D> auto plain(TransformerConfig config, const SlidingWindow& policy) {
+  config.dropout = 0.1;
+  return models::Transformer<T, D, SlidingWindow>(config, Rng(3), D{}, policy);
+}
+
+template <class T, class D> auto sparse() {
+  const TransformerConfig config{.vocab = vocab,
+                                 .context = context,
+                                 .layers = 2,
+                                 .heads = 2,
+                                 .width = 8,
+                                 .feed_forward = 12,
+                                 .rope_pairing = RopePairing::interleaved,
+                                 .latent = {.q_rank = 6, .kv_rank = 4, .nope_dim = 4, .rope_dim = 2, .value_dim = 3},
+                                 .moe = {.experts = 6,
+                                         .active = 2,
+                                         .expert_width = 5,
+                                         .shared_width = 4,
+                                         .select_bias = true,
+                                         .router = {.score = nn::RouterScore::sigmoid,
+                                                    .normalise = true,
+                                                    .groups = 3,
+                                                    .top_groups = 2,
+                                                    .sequence_balance = 0.01,
+                                                    .z = 0.001}},
+                                 .mtp = 1};
+  return models::SparseTransformer<T, D>(config, Rng(3), D{});
+}
+
+void compare(const Story& expected, const Story& found, double tolerance) {
+  CHECK(test::difference(found.losses, expected.losses) <= tolerance);
+  CHECK(test::difference(found.norms, expected.norms) <= tolerance);
+  CHECK(found.texts == expected.texts);
   CHECK(expected.losses.back() < expected.losses.front());
+}
+
+void compare(const TransformerConfig& config, const SlidingWindow& policy) {
+  const auto expected = story<Cpu>(plain<double, Cpu>(config, policy));
+  compare(expected, story<OtherDevice>(plain<double, OtherDevice>(config, policy)), 1e-10);
+  compare(expected, story<OtherDevice>(plain<float, OtherDevice>(config, policy)), 1e-4);
 }
 
 // The values of a product on a device: all of C with what lies between its rows, and the value before activation.
@@ -96,6 +126,11 @@ TEST_CASE("models train and write as on the processor, in double and float") {
   auto llama = TransformerConfig::llama(vocab, 2, 4, 16, 100);
   llama.kv_heads = 2;
   compare(llama, {.window = 5, .full_every = 2});
+}
+
+TEST_CASE("a model with experts and latent attention trains and writes as on the processor") {
+  const auto expected = story<Cpu>(sparse<double, Cpu>());
+  compare(expected, story<OtherDevice>(sparse<double, OtherDevice>()), 1e-10);
 }
 
 TEST_CASE("products agree with the processor's, with all that comes after them") {

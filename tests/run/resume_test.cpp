@@ -7,6 +7,7 @@
 #include <atom/data/batches.hpp>
 #include <atom/models/transformer.hpp>
 #include <atom/optim/adamw.hpp>
+#include <atom/optim/balance.hpp>
 #include <atom/optim/guard.hpp>
 #include <atom/optim/schedule.hpp>
 #include <atom/run/checkpoint.hpp>
@@ -26,10 +27,20 @@ std::vector<TokenId> some_tokens() {
   return tokens;
 }
 
+// What trains: a plain model, and one with experts whose choice is balanced by a bias.
+using Plain = models::Transformer<float, Cpu>;
+using Sparse = models::SparseTransformer<float, Cpu>;
+template <class M> models::TransformerConfig shape() {
+  models::TransformerConfig c{.vocab = 17, .context = 16, .layers = 2, .heads = 2, .width = 16, .dropout = 0.1};
+  if (std::is_same_v<M, Sparse>)
+    c.moe = {
+        .experts = 4, .active = 2, .expert_width = 8, .select_bias = true, .router = {.jitter = 0.1, .balance = 0.01}};
+  return c;
+}
+
 // A whole training program: dropout, shuffled epochs, a schedule, accumulation over two batches, a guard.
-struct Trainer {
-  models::Transformer<float, Cpu> model{
-      {.vocab = 17, .context = 16, .layers = 2, .heads = 2, .width = 16, .dropout = 0.1}, Rng(3)};
+template <class M = Plain> struct Trainer {
+  M model{shape<M>(), Rng(3)};
   optim::AdamW<float, Cpu> optimizer{model, {.lr = 0}};
   data::Batches<Cpu> batches{some_tokens(), {.batch = 3, .context = 16, .seed = 5}};
   optim::Guard guard{{.window = 8, .warm_up = 4}};
@@ -64,6 +75,7 @@ struct Trainer {
       optimizer.clear();
     else
       optimizer.step();
+    optim::update_balance(model, 1e-3);
     best = std::min(best, report.loss);
     ++step;
     return report;
@@ -83,13 +95,13 @@ std::string result_of(const std::string& folder) {
 
 }  // namespace
 
-TEST_CASE("resume: stopped at every step, with other numbers of threads, the same bits") {
+TEMPLATE_TEST_CASE("resume: stopped at every step, with other numbers of threads, the same bits", "", Plain, Sparse) {
   const Scratch scratch;
   const std::string whole = scratch / "whole";
   std::filesystem::create_directories(whole);
   set_default_threads(1);
   {
-    Trainer trainer;
+    Trainer<TestType> trainer;
     run::Metrics metrics(whole + "/metrics.jsonl");
     while (trainer.step < last_step) {
       metrics.write(trainer.advance());
@@ -111,7 +123,7 @@ TEST_CASE("resume: stopped at every step, with other numbers of threads, the sam
     const auto found = run::find_checkpoint(folder);
     REQUIRE(found.newest);
     CHECK(found.newest->step == stop);
-    Trainer trainer;
+    Trainer<TestType> trainer;
     io::load(found.newest->path, trainer.model);
     run::load_training(*found.newest, trainer.state());
     run::Metrics metrics(folder + "/metrics.jsonl", found.newest->step);
@@ -123,7 +135,7 @@ TEST_CASE("resume: stopped at every step, with other numbers of threads, the sam
 }
 
 TEST_CASE("training: a poisoned step is skipped, changes no weight, and leaves no trace in the guard") {
-  Trainer trainer;
+  Trainer<> trainer;
   for (int i = 0; i < 6; ++i) CHECK(!trainer.advance().skipped);
   const auto weights = [&] {
     std::vector<float> all;
@@ -146,7 +158,7 @@ TEST_CASE("training: a poisoned step is skipped, changes no weight, and leaves n
 
 TEST_CASE("resume: the state of another model is refused, and says where") {
   const Scratch scratch;
-  Trainer trainer;
+  Trainer<> trainer;
   trainer.advance();
   trainer.save(scratch.path());
   const auto found = run::find_checkpoint(scratch.path());

@@ -24,7 +24,7 @@ Tensor<T, D> checkpoint(F f, const Tensor<T, D>& input, const Rest&... rest) {
     std::apply([](auto&... other) { (other.require_grad(), ...); }, others);
     Tensor<T, D> result;
     {
-      const detail::WithGrad with_grad;
+      const detail::Recompute recompute;
       result = std::apply([&](auto&... other) { return f(std::as_const(again), std::as_const(other)...); }, others);
     }
     backward(result, constant(dy));

@@ -39,18 +39,25 @@ class NoGrad {
 };
 
 namespace detail {
-// The opposite, for a backward rule that computes a block again.
-class WithGrad {
+inline thread_local bool recomputing = false;
+
+// The opposite, while a backward rule computes a block again.
+class Recompute {
  public:
-  WithGrad() : before_(std::exchange(grad_enabled, true)) {}
-  ~WithGrad() { grad_enabled = before_; }
-  WithGrad(const WithGrad&) = delete;
-  WithGrad& operator=(const WithGrad&) = delete;
+  Recompute() : grad_before_(std::exchange(grad_enabled, true)), before_(std::exchange(recomputing, true)) {}
+  ~Recompute() {
+    grad_enabled = grad_before_;
+    recomputing = before_;
+  }
+  Recompute(const Recompute&) = delete;
+  Recompute& operator=(const Recompute&) = delete;
 
  private:
-  bool before_;
+  bool grad_before_, before_;
 };
 }  // namespace detail
+// Whether this thread computes a block a second time (checkpoint): what a step counts has been counted.
+inline bool recomputing() { return detail::recomputing; }
 
 // ---- saved values ---------------------------------------------------------------------------------------------------
 namespace detail {

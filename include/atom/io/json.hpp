@@ -125,7 +125,7 @@ template <class OnMember> class JsonBuilder {
     levels_.push_back({.object = object});
     return true;
   }
-  bool add(Json value) {
+  [[gnu::noinline]] bool add(Json value) {
     count();
     return place(std::move(value));
   }

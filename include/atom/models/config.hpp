@@ -3,10 +3,50 @@
 #pragma once
 
 #include "../core/error.hpp"
+#include "../nn/attention.hpp"
 #include "../nn/norm.hpp"
+#include "../nn/router.hpp"
 #include "../ops/activation.hpp"
+#include "../ops/rope_scaling.hpp"
 
 namespace atom::models {
+
+// Multi-head latent attention (DeepSeek-AI 2024). kv_rank 0: ordinary attention.
+struct LatentConfig {
+  Index q_rank = 0;  // 0: queries are not compressed
+  Index kv_rank = 0, nope_dim = 0, rope_dim = 0, value_dim = 0;
+
+  friend bool operator==(const LatentConfig&, const LatentConfig&) = default;
+};
+
+// Experts in place of feed-forward layers. experts 0: none.
+struct MoeConfig {
+  Index experts = 0;
+  Index active = 2;          // of them for each token
+  Index expert_width = 0;    // 0: feed_forward
+  Index shared_width = 0;    // of the expert that reads every token; 0: none
+  bool shared_gate = false;  // its output times sigmoid(w x)
+  bool router_bias = false, expert_bias = false;
+  bool select_bias = false;  // a bias of the choice alone, which optim::update_balance moves
+  bool scale_input = false;  // weights multiply what experts read (Llama 4), not what they say
+  bool clamped = false;      // gpt-oss' activation
+  double clamp_alpha = 1.702, clamp_limit = 7;
+  Index first_dense = 0, every = 1;  // layers first_dense + every - 1, + every, ... have experts
+  nn::TopKRouter router = {};
+
+  friend bool operator==(const MoeConfig&, const MoeConfig&) = default;
+};
+
+// What may differ from layer to layer.
+struct LayerConfig {
+  Index window = 0, chunk = 0;  // keys seen: the last `window`, those of the query's chunk; 0: all
+  bool rotates = true;          // else without positions (NoPE)
+  bool temperature = false;     // queries grow with their position (Llama 4)
+  bool qk_norm = true;          // where the model has one
+  bool sparse = false;          // experts
+
+  friend bool operator==(const LayerConfig&, const LayerConfig&) = default;
+};
 
 struct TransformerConfig {
   Index vocab = 0;
@@ -22,11 +62,26 @@ struct TransformerConfig {
   double norm_eps = 1e-5;
   bool learned_positions = false;  // else rotary
   double rope_theta = 10000;
+  RopePairing rope_pairing = RopePairing::half_split;
+  Index rotary_dim = 0;  // of each head; 0: all of it (latent: rope_dim)
+  ops::RopeScaling rope_scaling = {};
+  nn::QkNorm qk_norm = nn::QkNorm::none;
+  bool qk_norm_weight = true, qk_norm_after_rope = false;
+  bool sinks = false;          // a logit for each head that takes probability and gives nothing (gpt-oss)
+  double attention_scale = 0;  // of q.k; 0: 1 / sqrt(head_dim)
+  // On layers with `temperature`: queries times 1 + beta ln(1 + floor((position + offset) / floor)).
+  double temperature_beta = 0.1, temperature_floor = 8192, temperature_offset = 1;
+  LatentConfig latent = {};
   Activation activation = Activation::silu;
   bool gated = true;
   bool qkv_bias = false, o_bias = false, ffn_bias = false;
   bool tie_embeddings = true;
   double dropout = 0;  // in training: of the embeddings and of what each branch adds
+  MoeConfig moe = {};
+  // Multi-token prediction (DeepSeek-AI 2024): blocks that guess a further token in training. 0 or 1.
+  Index mtp = 0;
+  double mtp_weight = 0.3;              // of their loss
+  std::vector<LayerConfig> layer = {};  // one for each layer; empty: alike, with experts as `moe` says
 
   // Radford et al. 2019.
   static TransformerConfig gpt2(Index vocab, Index layers, Index heads, Index width, Index context = 1024) {
@@ -52,6 +107,19 @@ struct TransformerConfig {
   friend bool operator==(const TransformerConfig&, const TransformerConfig&) = default;
 };
 
+namespace detail {
+inline void resolve_experts(TransformerConfig& c) {
+  auto& m = c.moe;
+  if (m.expert_width == 0) m.expert_width = c.feed_forward;
+  check(m.expert_width > 0, "config", "moe.expert_width is positive: found ", m.expert_width);
+  check(m.active > 0 && m.active <= m.experts, "config", "moe.active is in 1..experts: found ", m.active, " of ",
+        m.experts);
+  check(m.every > 0 && m.first_dense >= 0, "config", "moe.every is positive and first_dense not negative: found ",
+        m.every, " and ", m.first_dense);
+  check(!m.shared_gate || m.shared_width > 0, "config", "moe.shared_gate needs a shared_width");
+}
+}  // namespace detail
+
 // The configuration with every 0 that means "the usual" filled in.
 // Errors `[config] ...`: sizes that are not positive or do not divide.
 inline TransformerConfig resolved(TransformerConfig c) {
@@ -71,13 +139,37 @@ inline TransformerConfig resolved(TransformerConfig c) {
     c.head_dim = c.width / c.heads;
   }
   positive("head_dim", c.head_dim);
-  check(c.learned_positions || c.head_dim % 2 == 0, "config", "rotary positions need an even head_dim: found ",
-        c.head_dim);
+  if (c.rotary_dim == 0) c.rotary_dim = c.latent.kv_rank > 0 ? c.latent.rope_dim : c.head_dim;
+  check(c.learned_positions || c.rotary_dim % 2 == 0, "config", "rotary positions need an even head_dim: found ",
+        c.rotary_dim);
+  using Scaling = ops::RopeScaling::Kind;
+  check(c.rope_scaling.kind != Scaling::dynamic && c.rope_scaling.kind != Scaling::longrope, "config",
+        "rope_scaling is one whose angles do not depend on the text's length");
   if (c.feed_forward == 0) c.feed_forward = c.gated ? (c.width * 8 / 3 + 31) / 32 * 32 : 4 * c.width;
   positive("feed_forward", c.feed_forward);
   check(c.norm_eps > 0, "config", "norm_eps is positive: found ", c.norm_eps);
   check(c.rope_theta > 0, "config", "rope_theta is positive: found ", c.rope_theta);
   check(c.dropout >= 0 && c.dropout < 1, "config", "dropout is in [0, 1): found ", c.dropout);
+  if (const auto& a = c.latent; a.kv_rank > 0) {
+    positive("latent.nope_dim", a.nope_dim);
+    positive("latent.rope_dim", a.rope_dim);
+    positive("latent.value_dim", a.value_dim);
+    check(a.q_rank >= 0 && !c.learned_positions, "config", "latent attention has rotary positions and q_rank >= 0");
+  }
+  if (c.moe.experts > 0) detail::resolve_experts(c);
+  check(c.mtp == 0 || c.mtp == 1, "config", "mtp is 0 or 1: found ", c.mtp);
+  if (c.layer.empty() && c.moe.experts > 0) {
+    c.layer.resize(static_cast<std::size_t>(c.layers));
+    for (Index i = c.moe.first_dense; i < c.layers; ++i)
+      c.layer[static_cast<std::size_t>(i)].sparse = (i - c.moe.first_dense + 1) % c.moe.every == 0;
+  }
+  check(c.layer.empty() || std::ssize(c.layer) == c.layers, "config", "`layer` describes every layer: found ",
+        c.layer.size(), ", expected ", c.layers);
+  for (const auto& l : c.layer) {
+    check(l.window >= 0 && l.chunk >= 0 && (l.window == 0 || l.chunk == 0), "config",
+          "a layer has a window or a chunk: found ", l.window, " and ", l.chunk);
+    check(!l.sparse || c.moe.experts > 0, "config", "a sparse layer needs moe.experts");
+  }
   return c;
 }
 

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Transformer: a decoder for text, of the shape its config says. One class for GPT-2, Llama and what lies between.
+// Transformer: a decoder for text, of the shape its config says. One class for GPT-2, Llama, DeepSeek and what lies
+// between.
 #pragma once
 
 #include "../nn/block.hpp"
 #include "../nn/embedding.hpp"
 #include "../nn/init.hpp"
 #include "../ops/linear_cross_entropy.hpp"
+#include "../ops/with_auxiliary.hpp"
 #include "../policy/causal.hpp"
+#include "../policy/layer_mask.hpp"
 #include "config.hpp"
+#include "mtp.hpp"
 
 namespace atom::models {
 
@@ -16,24 +20,43 @@ struct LossOptions {
   Index tokens = 0;  // the loss is the sum over this number; 0: over the targets of this call that are not ignored
 };
 
-template <class T, class D = Device, ScorePolicy Policy = Causal> class Transformer {
+// What a training pass minimises; parts that a model does not have are undefined.
+template <class T, class D> struct Losses {
+  Tensor<T, D> cross_entropy;
+  Tensor<T, D> router = {};  // what the routers ask for, averaged over the layers with experts
+  Tensor<T, D> mtp = {};     // cross entropy of the multi-token prediction
+};
+
+// Policy LayerMask takes windows and chunks from the config. With NoRouter a program compiles neither experts nor
+// latent attention, and a config that has them is an error; SparseTransformer has all parts.
+template <class T, class D = Device, ScorePolicy Policy = Causal, class Router = nn::NoRouter> class Transformer {
  public:
   using Scalar = T;
   using DeviceType = D;
+  using Block = nn::Block<T, D, Router>;
 
   TransformerConfig config;  // resolved
   Policy policy;
+  Router router;
   nn::Embedding<T, D> embedding;                 // (v, c)
   std::optional<nn::Embedding<T, D>> positions;  // (context, c), learned positions only
-  std::vector<nn::Block<T, D>> blocks;
+  std::vector<Block> blocks;
   nn::Norm<T, D> norm;
   std::optional<nn::Linear<T, D>> head;  // (v, c); absent: the embedding's weight
-  ops::RopeTable<T, D> rope;             // rotary positions only
+  typename Block::template IfSparse<Mtp<T, D, Router>> mtp;
+  ops::RopeTable<T, D> rope;          // rotary positions only
+  nn::RoutingProbe<T, D> on_routing;  // called by every layer with experts, in training and sampling; empty: free
 
   // Initialised from rng; every parameter is a leaf of the graph. Error `[config] ...`.
   Transformer(const TransformerConfig& sizes, const Rng& rng, D device = {}, Policy score_policy = {})
       : Transformer(sizes, device, std::move(score_policy)) {
-    nn::initialise(*this, rng, {.residual_branches = 2 * config.layers});
+    initialise(rng);
+  }
+  // The same with a router of your own.
+  Transformer(const TransformerConfig& sizes, const Rng& rng, Router own_router, D device = {},
+              Policy score_policy = {}) requires Block::sparse : Transformer(sizes, device, std::move(score_policy)) {
+    router = std::move(own_router);
+    initialise(rng);
   }
   // All zeros, to be loaded.
   [[gnu::cold]] explicit Transformer(const TransformerConfig& sizes, D device = {}, Policy score_policy = {})
@@ -42,17 +65,20 @@ template <class T, class D = Device, ScorePolicy Policy = Causal> class Transfor
         embedding(config.vocab, config.width, device),
         norm(config.norm, config.width, config.norm_eps, device) {
     const auto& c = config;
+    if constexpr (Block::sparse) {
+      if constexpr (std::is_same_v<Router, nn::TopKRouter>) router = c.moe.router;
+      if (c.mtp > 0) mtp.emplace(c, device);
+    } else {
+      detail::check_dense(c);
+    }
+    if constexpr (!std::is_same_v<Policy, LayerMask>)
+      check(std::ranges::all_of(c.layer, [](const auto& l) { return l.window == 0 && l.chunk == 0; }), "config",
+            "windows and chunks of layers need the policy LayerMask");
     if (c.learned_positions)
       positions.emplace(c.context, c.width, device);
     else
-      rope = ops::RopeTable<T, D>(ops::rope_frequencies(c.head_dim, c.rope_theta), c.context, RopePairing::half_split,
-                                  1, device);
-    for (Index i = 0; i < c.layers; ++i)
-      blocks.push_back(
-          {.norm1 = {c.norm, c.width, c.norm_eps, device},
-           .attention = nn::Attention<T, D>({c.width, c.heads, c.kv_heads, c.head_dim, c.qkv_bias, c.o_bias}, device),
-           .norm2 = {c.norm, c.width, c.norm_eps, device},
-           .feed_forward = {c.width, c.feed_forward, c.activation, c.gated, c.ffn_bias, device}});
+      rope = ops::RopeTable<T, D>({c.rope_theta, c.rotary_dim, c.rope_pairing, c.rope_scaling}, c.context, device);
+    for (Index i = 0; i < c.layers; ++i) blocks.push_back(detail::make_block<T, D, Router>(c, i, device));
     if (!c.tie_embeddings) head.emplace(c.width, c.vocab, false, device);
     nn::require_grad(*this);
   }
@@ -64,11 +90,36 @@ template <class T, class D = Device, ScorePolicy Policy = Causal> class Transfor
     return logits_of(hidden(ids, mode));
   }
 
-  // Mean cross entropy of targets (b, t) given ids (b, t); targets of -100 are ignored. Never holds all logits.
+  // Mean cross entropy of targets (b, t) given ids (b, t); targets of -100 are ignored. Never holds all logits. What
+  // else training minimises (`losses`) is in the gradient, not in the value.
   Tensor<T, D> loss(const Tensor<TokenId, D>& ids, const Tensor<TokenId, D>& targets,
                     const LossOptions& options = {}) const {
-    return ops::linear_cross_entropy(hidden(ids, options.mode), head_weight(), targets,
-                                     {.normaliser = static_cast<double>(options.tokens)});
+    const auto parts = losses(ids, targets, options);
+    auto total = ops::with_auxiliary(parts.cross_entropy, parts.router);
+    if (parts.mtp.defined()) total = ops::with_auxiliary(total, parts.mtp * static_cast<T>(config.mtp_weight));
+    return total;
+  }
+
+  // The parts of the loss. Those of routers and of multi-token prediction: in training only; over `options.tokens`,
+  // routers' losses count by this call's share of them.
+  Losses<T, D> losses(const Tensor<TokenId, D>& ids, const Tensor<TokenId, D>& targets,
+                      const LossOptions& options = {}) const {
+    check_ids_shape(ids);
+    nn::Pass<T, D> pass{.mode = options.mode, .dropout = config.dropout};
+    const ops::CrossEntropyOptions normalised{.normaliser = static_cast<double>(options.tokens)};
+    const auto h = run(ids, pass);
+    Losses<T, D> parts{.cross_entropy = ops::linear_cross_entropy(h, head_weight(), targets, normalised)};
+    if constexpr (Block::sparse)
+      if (options.mode.training) {
+        if (const Index t = ids.dim(1); mtp && t > 1) {
+          const auto guess = (*mtp)(h, embedding(ids), pass, config.layers, layer_policy(config.layers - 1), router);
+          parts.mtp = ops::linear_cross_entropy(guess, head_weight(), ops::slice(targets, 1, 1, t - 1), normalised);
+        }
+        const double share =
+            options.tokens > 0 ? static_cast<double>(ids.size()) / static_cast<double>(options.tokens) : 1;
+        if (pass.losses.defined()) parts.router = pass.losses * static_cast<T>(share / sparse_layers());
+      }
+    return parts;
   }
 
   // Log-probability (b, t) of each target given the ids up to its place, in the bits of training. Not differentiated.
@@ -79,9 +130,7 @@ template <class T, class D = Device, ScorePolicy Policy = Causal> class Transfor
 
   // ids (b, t) -> what the head reads (b, t, c).
   Tensor<T, D> hidden(const Tensor<TokenId, D>& ids, nn::Mode mode = {}) const {
-    check(ids.rank() == 2, "transformer", "ids are (batch, time): found ", ids.shape());
-    check(ids.dim(1) <= config.context, "transformer", "at most ", config.context, " tokens fit the context: found ",
-          ids.dim(1));
+    check_ids_shape(ids);
     nn::Pass<T, D> pass{.mode = mode, .dropout = config.dropout};
     return run(ids, pass);
   }
@@ -92,10 +141,14 @@ template <class T, class D = Device, ScorePolicy Policy = Causal> class Transfor
                            .capacity = capacity > 0 ? capacity : config.context,
                            .kv_heads = config.kv_heads,
                            .head_dim = config.head_dim};
+    if (config.latent.kv_rank > 0) {  // one head: the latent, which is key and value, and the rotated part of the key
+      shape.kv_heads = 1;
+      shape.head_dim = config.latent.kv_rank + config.latent.rope_dim;
+      shape.value_dim = config.latent.kv_rank;
+    }
     check(shape.capacity <= config.context, "kv_cache", "capacity is at most the context, ", config.context, ": found ",
           shape.capacity);
-    for (Index i = 0; i < config.layers; ++i)
-      shape.windows.push_back(window_of(policy_for_layer(policy, static_cast<int>(i))));
+    for (Index i = 0; i < config.layers; ++i) shape.windows.push_back(nn::looks_back(layer_policy(i), shape.capacity));
     if (std::ranges::any_of(shape.windows, [](Index window) { return window > 0; })) shape.pass = key_block;
     return nn::KvCache<T, D>(shape, device());
   }
@@ -129,6 +182,7 @@ template <class T, class D = Device, ScorePolicy Policy = Causal> class Transfor
     f("blocks", self.blocks);
     f("norm", self.norm);
     f("head", self.head);
+    f("mtp", self.mtp);
   }
 
  private:
@@ -145,24 +199,42 @@ template <class T, class D = Device, ScorePolicy Policy = Causal> class Transfor
     return h;
   }
 
-  static Index window_of(const auto& layer_policy) {
-    constexpr std::int32_t far = 1 << 30;
-    const Index first = policy_range(layer_policy, far).first;
-    return first > 0 ? far - first + 1 : 0;
+  void initialise(const Rng& rng) { nn::initialise(*this, rng, {.residual_branches = 2 * config.layers}); }
+
+  void check_ids_shape(const Tensor<TokenId, D>& ids) const {
+    check(ids.rank() == 2, "transformer", "ids are (batch, time): found ", ids.shape());
+    check(ids.dim(1) <= config.context, "transformer", "at most ", config.context, " tokens fit the context: found ",
+          ids.dim(1));
+  }
+
+  double sparse_layers() const {
+    return static_cast<double>(std::ranges::count_if(config.layer, &LayerConfig::sparse) + (mtp ? 1 : 0));
+  }
+
+  auto layer_policy(Index i) const {
+    if constexpr (std::is_same_v<Policy, LayerMask>)
+      return detail::mask_of(config, i);
+    else
+      return policy_for_layer(policy, static_cast<int>(i));
   }
 
   Tensor<T, D> logits_of(const Tensor<T, D>& h) const { return ops::linear(h, head_weight(), Tensor<T, D>()); }
 
   Tensor<T, D> run(const Tensor<TokenId, D>& ids, nn::Pass<T, D>& pass) const {
     if (!config.learned_positions) pass.rope = &rope;
+    pass.probe = &on_routing;
     auto x = embedding(ids);  // (b, t, c)
     if (positions)
       x = x + (pass.cache ? (*positions)(pass.positions) : ops::slice(positions->weight, 0, 0, ids.dim(1)));
     x = pass.drop(x);
     for (std::size_t i = 0; i < blocks.size(); ++i)
-      x = blocks[i](x, pass, static_cast<Index>(i), policy_for_layer(policy, static_cast<int>(i)));
+      x = blocks[i](x, pass, static_cast<Index>(i), layer_policy(static_cast<Index>(i)), router);
     return norm(x);
   }
 };
+
+// With every part that a config can ask for.
+template <class T, class D = Device, class Router = nn::TopKRouter> using SparseTransformer =
+    Transformer<T, D, LayerMask, Router>;
 
 }  // namespace atom::models

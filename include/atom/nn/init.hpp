@@ -10,7 +10,7 @@ namespace atom::nn {
 
 struct InitOptions {
   double stddev = 0.02;  // Radford et al. 2019
-  // Matrices whose output is added to the residual stream (names ending in o.weight or down.weight) get
+  // Matrices whose output is added to the residual stream (names ending in o.weight, down.weight or down) get
   // stddev / sqrt(residual_branches), so that the stream's variance does not grow with depth.
   Index residual_branches = 1;
 };
@@ -25,7 +25,7 @@ template <Module M> void initialise(M& module, const Rng& rng, const InitOptions
       if (role == Role::norm || role == Role::bias) {
         fill(TensorType::full(tensor.shape(), T(role == Role::norm ? 1 : 0), tensor.device()));
       } else {
-        const bool residual = name.ends_with(".o.weight") || name.ends_with(".down.weight");
+        const bool residual = name.ends_with(".o.weight") || name.ends_with(".down.weight") || name.ends_with(".down");
         const double stddev =
             residual ? options.stddev / std::sqrt(static_cast<double>(options.residual_branches)) : options.stddev;
         fill(TensorType::normal(rng.key(name), tensor.shape(), static_cast<T>(stddev), tensor.device()));

@@ -85,6 +85,37 @@ template <Module M, class F> void for_each_tensor(M& module, F&& f) {
   std::remove_const_t<M>::visit(module, walker);
 }
 
+namespace detail {
+template <class F> struct ModuleWalker {
+  F& f;
+
+  template <class T, class D> void operator()(std::string_view, Tensor<T, D>&, Role) {}
+  template <class T, class D> void operator()(std::string_view, const Tensor<T, D>&, Role) {}
+  template <class M> void operator()(std::string_view name, std::vector<M>& modules) {
+    for (M& module : modules) (*this)(name, module);
+  }
+  template <class M> void operator()(std::string_view name, const std::vector<M>& modules) {
+    for (const M& module : modules) (*this)(name, module);
+  }
+  template <class M> void operator()(std::string_view name, std::optional<M>& module) {
+    if (module) (*this)(name, *module);
+  }
+  template <class M> void operator()(std::string_view name, const std::optional<M>& module) {
+    if (module) (*this)(name, *module);
+  }
+  template <class M> void operator()(std::string_view, M& module) {
+    f(module);
+    std::remove_const_t<M>::visit(module, *this);
+  }
+};
+}  // namespace detail
+
+// f(auto& module) for every module inside this one, each before its own parts. Allocates nothing.
+template <Module M, class F> void for_each_module(M& module, F&& f) {
+  detail::ModuleWalker<std::remove_reference_t<F>> walker{f};
+  std::remove_const_t<M>::visit(module, walker);
+}
+
 // Number of values that training changes.
 template <Module M> Index parameter_count(const M& module) {
   Index count = 0;

@@ -8,6 +8,8 @@
 #include "../ops/rope.hpp"
 #include "kv_cache.hpp"
 
+#include <functional>
+
 namespace atom::nn {
 
 // How a model runs: evaluation unless said otherwise. Training applies dropout, with the random numbers of `key`.
@@ -42,6 +44,15 @@ struct LastRows {
 
 }  // namespace detail
 
+// What a router did in one layer of one pass: for probes.
+template <class T, class D> struct RoutingEvent {
+  Index layer = 0;
+  const Tensor<std::int32_t, D>& ids;  // (n, k)
+  const Tensor<T, D>& weights;         // (n, k)
+  bool training = false;
+};
+template <class T, class D> using RoutingProbe = std::function<void(const RoutingEvent<T, D>&)>;
+
 template <class T, class D> struct Pass {
   Mode mode = {};
   double dropout = 0;
@@ -49,7 +60,12 @@ template <class T, class D> struct Pass {
   KvCache<T, D>* cache = nullptr;              // null: every sequence starts at position 0 and nothing is kept
   Tensor<TokenId, D> positions = {};           // (b, t) with a cache
   std::uint64_t places = 0;                    // dropouts so far: each draws its own numbers
+  const RoutingProbe<T, D>* probe = nullptr;   // told what routers do
+  Tensor<T, D> losses = {};                    // sum of what routers want minimised
 
+  void add_loss(const Tensor<T, D>& loss) {
+    if (loss.defined()) losses = losses.defined() ? losses + loss : loss;
+  }
   bool drops() const { return mode.training && dropout > 0; }
   Tensor<T, D> drop(const Tensor<T, D>& x) {
     if (!drops()) return x;

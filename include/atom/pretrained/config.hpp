@@ -9,8 +9,6 @@ namespace atom::pretrained {
 
 namespace detail {
 
-inline constexpr std::string_view activation_names[] = {"linear", "relu", "gelu", "gelu_pytorch_tanh", "silu"};
-
 inline Activation activation_from(std::string_view name) {
   if (name == "gelu_new") return Activation::gelu_tanh;
   for (std::size_t i = 0; i < std::size(activation_names); ++i)
@@ -89,54 +87,6 @@ inline models::TransformerConfig llama_config(const io::Json& j) {
   return c;
 }
 
-inline io::Json atom_json(const models::TransformerConfig& c) {
-  return io::Json::object({{"model_type", "atom"},
-                           {"vocab_size", c.vocab},
-                           {"context", c.context},
-                           {"layers", c.layers},
-                           {"heads", c.heads},
-                           {"kv_heads", c.kv_heads},
-                           {"width", c.width},
-                           {"head_dim", c.head_dim},
-                           {"feed_forward", c.feed_forward},
-                           {"norm", c.norm == nn::NormKind::rms ? "rms" : "layer"},
-                           {"norm_eps", c.norm_eps},
-                           {"learned_positions", c.learned_positions},
-                           {"rope_theta", c.rope_theta},
-                           {"activation", activation_names[static_cast<std::size_t>(c.activation)]},
-                           {"gated", c.gated},
-                           {"qkv_bias", c.qkv_bias},
-                           {"o_bias", c.o_bias},
-                           {"ffn_bias", c.ffn_bias},
-                           {"tie_word_embeddings", c.tie_embeddings},
-                           {"dropout", c.dropout}});
-}
-
-inline models::TransformerConfig atom_config(const io::Json& j) {
-  const auto norm = j.get<std::string>("norm");
-  check(norm == "rms" || norm == "layer", "config.json", "\"norm\": found ", io::in_quotes(norm),
-        ", expected rms or layer");
-  return {.vocab = j.get<Index>("vocab_size"),
-          .context = j.get<Index>("context"),
-          .layers = j.get<Index>("layers"),
-          .heads = j.get<Index>("heads"),
-          .kv_heads = j.get<Index>("kv_heads"),
-          .width = j.get<Index>("width"),
-          .head_dim = j.get<Index>("head_dim"),
-          .feed_forward = j.get<Index>("feed_forward"),
-          .norm = norm == "rms" ? nn::NormKind::rms : nn::NormKind::layer,
-          .norm_eps = j.get<double>("norm_eps"),
-          .learned_positions = j.get<bool>("learned_positions"),
-          .rope_theta = j.get<double>("rope_theta"),
-          .activation = activation_from(j.get<std::string>("activation")),
-          .gated = j.get<bool>("gated"),
-          .qkv_bias = j.get<bool>("qkv_bias"),
-          .o_bias = j.get<bool>("o_bias"),
-          .ffn_bias = j.get<bool>("ffn_bias"),
-          .tie_embeddings = j.get<bool>("tie_word_embeddings"),
-          .dropout = j.get<double>("dropout")};
-}
-
 }  // namespace detail
 
 // config.json of the family that fits.
@@ -145,6 +95,7 @@ inline io::Json config_json(const models::TransformerConfig& config) {
   switch (family_of(c)) {
     case Family::gpt2: return detail::gpt2_json(c);
     case Family::llama: return detail::llama_json(c);
+    case Family::deepseek_v3: return detail::deepseek_json(c);
     case Family::atom: break;
   }
   return detail::atom_json(c);
@@ -155,8 +106,9 @@ inline models::TransformerConfig config_from(const io::Json& json) {
   const auto type = json.get<std::string>("model_type");
   if (type == "gpt2") return models::resolved(detail::gpt2_config(json));
   if (type == "llama") return models::resolved(detail::llama_config(json));
+  if (type == "deepseek_v3") return models::resolved(detail::deepseek_config(json));
   if (type == "atom") return models::resolved(detail::atom_config(json));
-  fail("config.json", "unknown model_type ", io::in_quotes(type), ", expected gpt2, llama or atom");
+  fail("config.json", "unknown model_type ", io::in_quotes(type), ", expected gpt2, llama, deepseek_v3 or atom");
 }
 
 }  // namespace atom::pretrained

@@ -47,6 +47,8 @@ template <class M> auto published(M& model) {
     auto whole = parameters.at(entry.parts[0]);
     for (std::size_t i = 1; i < entry.parts.size(); ++i) whole = ops::concat(whole, parameters.at(entry.parts[i]), 0);
     if (entry.transposed) whole = ops::transpose(whole).clone();
+    if (entry.index >= 0)
+      whole = ops::reshape(ops::slice(whole, 0, entry.index, 1), whole.shape().without(0));  // shares the memory
     result.tensors.emplace_back(entry.name, whole);
   }
   return result;
@@ -78,8 +80,9 @@ struct SaveOptions {
 };
 
 // Writes the model's files into a folder that exists; call it inside io::write_folder for all or nothing.
-template <class T, class D, class Policy>
-void save(const std::string& folder, const models::Transformer<T, D, Policy>& model, const SaveOptions& options = {}) {
+template <class T, class D, class Policy, class Router>
+void save(const std::string& folder, const models::Transformer<T, D, Policy, Router>& model,
+          const SaveOptions& options = {}) {
   auto config = config_json(model.config);
   std::string dtype = "float32";
   if constexpr (std::is_same_v<T, double>) dtype = "float64";
@@ -103,14 +106,19 @@ inline models::TransformerConfig load_config(const std::string& folder) {
 
 // Overwrites the weights of a model of the folder's config. Errors: files; everything that does not fit, in one
 // sentence.
-template <class T, class D, class Policy>
-void load_weights(const std::string& folder, models::Transformer<T, D, Policy>& model) {
+template <class T, class D, class Policy, class Router>
+void load_weights(const std::string& folder, models::Transformer<T, D, Policy, Router>& model) {
   auto tensors = detail::published(model);
   io::load(folder, tensors);
   detail::distribute(tensors, model);
 }
 
-// The model of a folder.
+// The model of a folder: a Transformer<float>, or the type given, such as SparseTransformer<float>.
+template <class M> M load_model(const std::string& folder, typename M::DeviceType device = {}) {
+  M model(load_config(folder), device);
+  load_weights(folder, model);
+  return model;
+}
 template <class T, class D = Device, ScorePolicy Policy = Causal>
 models::Transformer<T, D, Policy> load(const std::string& folder, D device = {}, Policy policy = {}) {
   models::Transformer<T, D, Policy> model(load_config(folder), device, std::move(policy));

@@ -2,22 +2,41 @@
 // How a family publishes the tensors of a Transformer: names, and which of our parameters one published tensor holds.
 #pragma once
 
-#include "../models/config.hpp"
-
-#include <string>
+#include "deepseek.hpp"
 
 namespace atom::pretrained {
 
 // The family whose published form a config has; `atom` where none fits: our own names, for our own programs.
-enum class Family : std::uint8_t { gpt2, llama, atom };
+enum class Family : std::uint8_t { gpt2, llama, deepseek_v3, atom };
 
 constexpr std::string_view name_of(Family family) {
-  constexpr std::string_view names[] = {"gpt2", "llama", "atom"};
+  constexpr std::string_view names[] = {"gpt2", "llama", "deepseek_v3", "atom"};
   return names[static_cast<std::size_t>(family)];
 }
 
+namespace detail {
+// Whether nothing is set that GPT-2 and Llama do not have.
+inline bool is_plain(const models::TransformerConfig& c) {
+  auto plain = c;
+  const models::TransformerConfig usual;
+  plain.rope_pairing = usual.rope_pairing;
+  plain.rope_scaling = usual.rope_scaling;
+  plain.qk_norm = usual.qk_norm;
+  plain.sinks = usual.sinks;
+  plain.attention_scale = usual.attention_scale;
+  plain.latent = usual.latent;
+  plain.moe = usual.moe;
+  plain.mtp = usual.mtp;
+  plain.layer = usual.layer;
+  plain.rotary_dim = c.head_dim;
+  return plain == c;
+}
+}  // namespace detail
+
 inline Family family_of(const models::TransformerConfig& config) {
   const auto c = models::resolved(config);
+  if (detail::is_deepseek(c)) return Family::deepseek_v3;
+  if (!detail::is_plain(c)) return Family::atom;
   const bool usual_heads = c.head_dim * c.heads == c.width;
   if (c.norm == nn::NormKind::layer && c.learned_positions && !c.gated && c.activation == Activation::gelu_tanh &&
       c.qkv_bias && c.o_bias && c.ffn_bias && c.tie_embeddings && c.kv_heads == c.heads && usual_heads)
@@ -27,14 +46,6 @@ inline Family family_of(const models::TransformerConfig& config) {
     return Family::llama;
   return Family::atom;
 }
-
-// A tensor of a published file: our parameters `parts`, one below the other along their first axis, then transposed if
-// the family stores (in, out).
-struct PublishedTensor {
-  std::string name;
-  std::vector<std::string> parts;
-  bool transposed = false;
-};
 
 namespace detail {
 
@@ -96,6 +107,7 @@ inline std::vector<PublishedTensor> published_tensors(Family family, const model
   switch (family) {
     case Family::gpt2: return detail::gpt2(config);
     case Family::llama: return detail::llama(config);
+    case Family::deepseek_v3: return detail::deepseek(config);
     case Family::atom: break;
   }
   return {};

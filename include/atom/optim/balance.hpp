@@ -20,14 +20,14 @@ template <class T> struct MoveSelectBias {
   }
 };
 
-// f(module) for every layer with experts, in visiting order.
+// f(layer) for every layer with experts, in visiting order.
 template <class M, class F> void for_each_experts(M& model, F&& f) {
-  nn::for_each_module(model, [&](auto& module) {
+  nn::for_each_module(model, [&](auto& layer) {
     if constexpr (requires {
-                    module.select_bias.buffer();
-                    module.load.mutable_data();
+                    layer.select_bias.buffer();
+                    layer.load.mutable_data();
                   })
-      if (module.load.defined()) f(module);
+      if (layer.load.defined()) f(layer);
   });
 }
 }  // namespace detail
@@ -36,7 +36,7 @@ template <class M, class F> void for_each_experts(M& model, F&& f) {
 // of the multi-token prediction last. Copies from the device; call it before update_balance, which begins anew.
 template <nn::Module M> std::vector<std::vector<std::int64_t>> expert_loads(const M& model) {
   std::vector<std::vector<std::int64_t>> loads;
-  detail::for_each_experts(model, [&](const auto& module) { loads.push_back(constant(module.load).to_vector()); });
+  detail::for_each_experts(model, [&](const auto& layer) { loads.push_back(constant(layer.load).to_vector()); });
   return loads;
 }
 
@@ -44,14 +44,14 @@ template <nn::Module M> std::vector<std::vector<std::int64_t>> expert_loads(cons
 // the last call goes up by `rate`, of each that got more down; then the counts begin again. Layers without a
 // select_bias only forget their counts.
 template <nn::Module M> void update_balance(M& model, double rate) {
-  detail::for_each_experts(model, [&](auto& module) {
-    using T = typename std::remove_cvref_t<decltype(module)>::Scalar;
-    const auto& load = module.load;
-    if (module.select_bias.defined()) {
-      const detail::MoveSelectBias<T> move{load.data(), module.select_bias.buffer().mutable_data(), load.size(),
+  detail::for_each_experts(model, [&](auto& layer) {
+    using T = typename std::remove_cvref_t<decltype(layer)>::Scalar;
+    const auto& load = layer.load;
+    if (layer.select_bias.defined()) {
+      const detail::MoveSelectBias<T> move{load.data(), layer.select_bias.buffer().mutable_data(), load.size(),
                                            static_cast<T>(rate)};
       for_each(load.device(), load.size(), move);
-      module.select_bias.buffer().overwritten();
+      layer.select_bias.buffer().overwritten();
     }
     fill_zero(load.device(), load.mutable_data(), static_cast<std::size_t>(load.size()) * sizeof(std::int64_t));
   });

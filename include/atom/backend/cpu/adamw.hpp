@@ -28,7 +28,9 @@ template <class T> double squared_norm(Cpu device, const T* x, Index n) {
   const auto bytes = static_cast<std::size_t>(chunks) * sizeof(double);
   auto* const part = static_cast<double*>(host_allocate(bytes));
   device.pool().parallel_for(chunks, [&](Index i) {
-    const auto squares = [&]() -> double { ATOM_DISPATCH_MEMORY_BOUND(squares_of, x + i * chunk, std::min(chunk, n - i * chunk)); };
+    const auto squares = [&]() -> double {
+      ATOM_DISPATCH_MEMORY_BOUND(squares_of, x + i * chunk, std::min(chunk, n - i * chunk));
+    };
     part[i] = squares();
   });
   double total = 0;

@@ -18,8 +18,9 @@ template <class T> void norm_forward(Cpu device, const NormForward<T>& a) {
 
 template <class T> void norm_backward(Cpu device, const NormBackward<T>& a) {
   if (a.dx)
-    detail::for_row_chunks(device, a.rows, a.channels,
-                           [&](Index begin, Index end) { ATOM_DISPATCH_MEMORY_BOUND(norm_backward_rows, a, begin, end); });
+    detail::for_row_chunks(device, a.rows, a.channels, [&](Index begin, Index end) {
+      ATOM_DISPATCH_MEMORY_BOUND(norm_backward_rows, a, begin, end);
+    });
   if (!a.dweight && !a.dbias) return;
   constexpr Index width = 32;  // columns are independent: any width gives the same bits
   device.pool().parallel_for((a.channels + width - 1) / width, [&](Index chunk) {

@@ -90,7 +90,8 @@ template <class F, class T, class... Ts> void pointwise_indexed(Cpu device, View
   const auto inputs = std::index_sequence_for<Ts...>();
   detail::for_element_chunks(device, out.size(), [&](Index begin, Index end) {
     if constexpr ((detail::has_lanes<T> && ... && detail::has_lanes<Ts>)) {
-      ATOM_DISPATCH_MEMORY_BOUND(pointwise_range, f, walk, begin, end, inputs, out.data, detail::Operand<Ts>{in.data}...);
+      ATOM_DISPATCH_MEMORY_BOUND(pointwise_range, f, walk, begin, end, inputs, out.data,
+                                 detail::Operand<Ts>{in.data}...);
     } else {
       detail::pointwise_scalars(f, walk, begin, end, inputs, out.data, in.data...);
     }

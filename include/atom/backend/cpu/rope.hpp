@@ -13,7 +13,8 @@ namespace atom {
 
 template <class T> void apply_rope(Cpu device, const RopeArgs<T>& a) {
   const Index rows = a.x.shape[0] * a.x.shape[1], n = a.x.shape[2] * a.x.shape[3];
-  detail::for_row_chunks(device, rows, n, [&](Index begin, Index end) { ATOM_DISPATCH_MEMORY_BOUND(rope_rows, a, begin, end); });
+  detail::for_row_chunks(device, rows, n,
+                         [&](Index begin, Index end) { ATOM_DISPATCH_MEMORY_BOUND(rope_rows, a, begin, end); });
 }
 
 }  // namespace atom

@@ -11,18 +11,20 @@
 namespace atom {
 
 template <class T> void softmax_forward(Cpu device, Index rows, Index n, const T* x, T* y) {
-  detail::for_row_chunks(device, rows, n,
-                         [=](Index begin, Index end) { ATOM_DISPATCH_MEMORY_BOUND(softmax_rows, x, y, n, begin, end); });
+  detail::for_row_chunks(
+      device, rows, n, [=](Index begin, Index end) { ATOM_DISPATCH_MEMORY_BOUND(softmax_rows, x, y, n, begin, end); });
 }
 
 template <class T> void softmax_backward(Cpu device, Index rows, Index n, const T* y, const T* dy, T* dx) {
-  detail::for_row_chunks(
-      device, rows, n, [=](Index begin, Index end) { ATOM_DISPATCH_MEMORY_BOUND(softmax_backward_rows, y, dy, dx, n, begin, end); });
+  detail::for_row_chunks(device, rows, n, [=](Index begin, Index end) {
+    ATOM_DISPATCH_MEMORY_BOUND(softmax_backward_rows, y, dy, dx, n, begin, end);
+  });
 }
 
 template <class T> void log_softmax_forward(Cpu device, Index rows, Index n, const T* x, T* y) {
-  detail::for_row_chunks(device, rows, n,
-                         [=](Index begin, Index end) { ATOM_DISPATCH_MEMORY_BOUND(log_softmax_rows, x, y, n, begin, end); });
+  detail::for_row_chunks(device, rows, n, [=](Index begin, Index end) {
+    ATOM_DISPATCH_MEMORY_BOUND(log_softmax_rows, x, y, n, begin, end);
+  });
 }
 
 template <class T> void log_softmax_backward(Cpu device, Index rows, Index n, const T* y, const T* dy, T* dx) {

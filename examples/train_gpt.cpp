@@ -2,10 +2,8 @@
 // Trains a small transformer on a text file, or on stories that it makes up, into a run folder that can be stopped,
 // resumed, sampled and looked at. The loop itself is `train` below.
 #include "cli.hpp"
-#include "story_report.hpp"
+#include "corpus.hpp"
 
-#include <atom/atom.hpp>
-#include <atom/io/tokenizer_json.hpp>
 #include <atom/pretrained/folder.hpp>
 #include <atom/run/checkpoint.hpp>
 #include <atom/run/run_folder.hpp>
@@ -27,53 +25,6 @@ struct Options {
 };
 
 volatile std::sig_atomic_t interrupted = 0;
-
-struct Corpus {
-  std::string path;  // where the text lies
-  io::Tokenizer tokenizer;
-  data::Split parts;
-  std::vector<TokenId> boundary;  // what separates documents: a blank line
-  double entropy = 0;             // nats a token, of stories that were made up; 0: not known
-};
-
-// "char", "bpe:N" or the path of a tokenizer.json.
-io::Tokenizer make_tokenizer(const std::string& kind, const std::string& text) {
-  if (kind == "char") return io::character_tokenizer(text);
-  if (!kind.starts_with("bpe:")) return io::load_tokenizer(kind);
-  Index size = 0;
-  const auto [end, error] = std::from_chars(kind.data() + 4, kind.data() + kind.size(), size);
-  check(error == std::errc() && end == kind.data() + kind.size(), "--tokenizer", "a size follows bpe: found '", kind,
-        "'");
-  return io::train_bpe(text, {.size = size});
-}
-
-Corpus read_corpus(const Options& o, const std::optional<run::Checkpoint>& checkpoint) {
-  const std::string path = o.data.empty() ? o.out + "/stories.txt" : o.data;
-  if (o.data.empty() && !std::filesystem::exists(path)) io::write_file(path, stories::corpus(o.seed));
-  const std::string text = data::read_text(path);
-  auto tokenizer = checkpoint ? io::load_tokenizer(checkpoint->path) : make_tokenizer(o.tokenizer, text);
-  auto ids = tokenizer.encode(text);
-  const double entropy = o.data.empty() ? story_entropy(text, std::ssize(ids)) : 0;
-  auto boundary = text.find("\n\n") == text.npos ? std::vector<TokenId>() : blank_line(tokenizer);
-  auto parts = data::split(std::move(ids), {.boundary = boundary});
-  return {path, std::move(tokenizer), std::move(parts), boundary, entropy};
-}
-
-// Mean loss over the validation part, at most 64 batches of it.
-double validation_loss(const models::Transformer<float>& model, const Corpus& corpus, const Options& o) {
-  const NoGrad no_grad;
-  data::Batches<Device> batches(
-      corpus.parts.validation, {.batch = o.batch, .context = o.context, .shuffle = false, .boundary = corpus.boundary});
-  double sum = 0, targets = 0;
-  for (int i = 0; i < 64 && batches.cursor().epoch == 0; ++i) {
-    const auto [x, y] = batches.next();
-    const auto count = static_cast<double>(batches.targets());
-    if (count == 0) continue;
-    sum += static_cast<double>(model.loss(x, y).item()) * count;
-    targets += count;
-  }
-  return sum / targets;
-}
 
 models::TransformerConfig shape_of(const Options& o, Index vocab) {
   auto config = o.shape == "gpt2" ? models::TransformerConfig::gpt2(vocab, o.layers, o.heads, o.width, o.context)
@@ -147,7 +98,7 @@ int train(Trainer& t, const Corpus& corpus, const Options& o, run::Metrics& metr
     }
     const bool last = t.step == end || interrupted != 0;
     if (t.step % o.evaluate_every == 0 || t.step == o.steps) {
-      const double validation = validation_loss(t.model, corpus, o);
+      const double validation = validation_loss(t.model, corpus, o.batch, o.context);
       metrics.write(t.step, io::Json::object({{"validation_loss", validation}}));
       const std::string text =
           sample::generate_text(t.model, corpus.tokenizer, "\n", {.generate = {.tokens = 200, .seed = o.seed}});
@@ -174,7 +125,8 @@ int program(const Options& o) {
     check(checkpoint.has_value(), "--resume", "no checkpoint in ", o.out);
     if (const auto change = checkpoint->stream_change()) progress.note(*change);
   }
-  const Corpus corpus = read_corpus(o, checkpoint);
+  const Corpus corpus = read_corpus(
+      {.data = o.data, .out = o.out, .tokenizer = checkpoint ? checkpoint->path : o.tokenizer, .seed = o.seed});
   const auto config = shape_of(o, corpus.tokenizer.size());
   if (checkpoint) {
     const auto saved = pretrained::load_config(checkpoint->path);
@@ -220,7 +172,7 @@ int program(const Options& o) {
   run::write_report(o.out);
   if (code == 0 && o.data.empty() && trainer.step == o.steps)
     report_stories(trainer.model, corpus.tokenizer, data::read_text(corpus.path),
-                   validation_loss(trainer.model, corpus, o), corpus.entropy, o.seed);
+                   validation_loss(trainer.model, corpus, o.batch, o.context), corpus.entropy, o.seed);
   if (!o.quiet) fmt::print(stderr, "run folder: {0} (look at {0}/report.html)\n", o.out);
   if (o.json) fmt::print("{{\"step\":{},\"parameters\":{},\"out\":\"{}\"}}\n", trainer.step, parameters, o.out);
   return code;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// A training run as one HTML page that needs nothing else: key figures, curves, samples over time, configuration.
+// A training run as one HTML page that needs nothing else: key figures, curves, heat maps, samples over time,
+// configuration.
 // No script, no font, no file from elsewhere; follows the reader's light or dark mode.
 #pragma once
 
-#include "svg.hpp"
+#include "heat_map.hpp"
 
 namespace atom::run {
 
@@ -18,6 +19,7 @@ struct Report {
   std::string title, subtitle;
   std::vector<Row> figures;  // a handful, shown large
   std::vector<Chart> charts;
+  std::vector<HeatMap> heat_maps;
   std::vector<Sample> samples;  // oldest first; shown newest first
   std::vector<Row> config;      // names with dots are grouped by what stands before the last
 };
@@ -76,6 +78,11 @@ inline std::string html(const Report& report) {
     out += "<h2>Curves</h2><div class=\"grid wide\">\n";
     for (std::size_t i = 0; i < report.charts.size(); ++i)
       out += to_text("<div class=\"card", i == 0 ? " first" : "", "\">", svg(report.charts[i]), "</div>\n");
+    out += "</div>\n";
+  }
+  if (!report.heat_maps.empty()) {
+    out += "<h2>Load</h2><div class=\"grid wide\">\n";
+    for (const HeatMap& map : report.heat_maps) out += to_text("<div class=\"card\">", svg(map), "</div>\n");
     out += "</div>\n";
   }
   if (!report.samples.empty()) {

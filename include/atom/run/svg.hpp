@@ -182,6 +182,32 @@ inline constexpr std::string_view svg_style = R"(<style>
 </style>
 )";
 
+// An <svg> element in the making: back and title, to which the rest is added.
+struct Drawing {
+  std::string out;
+
+  Drawing(std::string_view title, int width, int height)
+      : out(to_text("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 ", width, ' ', height,
+                    "\" role=\"img\" aria-label=\"", escape_html(title), "\">\n", svg_style,
+                    "<rect width=\"100%\" height=\"100%\" class=\"atom-back\"/>\n")) {
+    text(16, 24, "start", title, " atom-title");
+  }
+  void text(double x, double y, std::string_view anchor, std::string_view words, std::string_view more = "") {
+    out += to_text("<text x=\"", fixed(x, 1), "\" y=\"", fixed(y, 1), "\" text-anchor=\"", anchor,
+                   "\" class=\"atom-text", more, "\">", escape_html(words), "</text>\n");
+  }
+  void rule(double x1, double y1, double x2, double y2) {
+    out += to_text("<line x1=\"", fixed(x1, 1), "\" y1=\"", fixed(y1, 1), "\" x2=\"", fixed(x2, 1), "\" y2=\"",
+                   fixed(y2, 1), "\" class=\"atom-grid\"/>\n");
+  }
+  void ticks_below(const Axis& x, double bottom) {
+    for (const double tick : linear_ticks(x.low, x.high, 8)) {
+      rule(x(tick), bottom, x(tick), bottom + 4);
+      text(x(tick), bottom + 17, "middle", tick_text(tick));
+    }
+  }
+};
+
 }  // namespace detail
 
 // The chart as one <svg> element.
@@ -196,36 +222,22 @@ inline std::string svg(const Chart& chart) {
   const double margin = y.log ? 0 : 0.04 * (y.high - y.low);
   y.low -= margin, y.high += margin;
 
-  std::string out = to_text("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 ", chart.width, ' ', chart.height,
-                            "\" role=\"img\" aria-label=\"", escape_html(chart.title), "\">\n", detail::svg_style,
-                            "<rect width=\"100%\" height=\"100%\" class=\"atom-back\"/>\n");
-  const auto text = [&](double at_x, double at_y, std::string_view anchor, std::string_view words,
-                        std::string_view more = "") {
-    out += to_text("<text x=\"", fixed(at_x, 1), "\" y=\"", fixed(at_y, 1), "\" text-anchor=\"", anchor,
-                   "\" class=\"atom-text", more, "\">", escape_html(words), "</text>\n");
-  };
-  const auto rule = [&](double x1, double y1, double x2, double y2) {
-    out += to_text("<line x1=\"", fixed(x1, 1), "\" y1=\"", fixed(y1, 1), "\" x2=\"", fixed(x2, 1), "\" y2=\"",
-                   fixed(y2, 1), "\" class=\"atom-grid\"/>\n");
-  };
-  text(16, 24, "start", chart.title, " atom-title");
-  text(right, chart.height - 8.0, "end", chart.x_label);
+  detail::Drawing drawing(chart.title, chart.width, chart.height);
+  std::string& out = drawing.out;
+  drawing.text(right, chart.height - 8.0, "end", chart.x_label);
   std::vector<double> ticks = y.log ? detail::log_ticks(y.low, y.high) : std::vector<double>();
   if (ticks.size() < 3) ticks = detail::linear_ticks(y.low, y.high, 5);
   for (const double tick : ticks) {
-    rule(left, y(tick), right, y(tick));
-    text(left - 8, y(tick) + 4, "end", detail::tick_text(tick));
+    drawing.rule(left, y(tick), right, y(tick));
+    drawing.text(left - 8, y(tick) + 4, "end", detail::tick_text(tick));
   }
-  for (const double tick : detail::linear_ticks(x.low, x.high, 8)) {
-    rule(x(tick), bottom, x(tick), bottom + 4);
-    text(x(tick), bottom + 17, "middle", detail::tick_text(tick));
-  }
+  drawing.ticks_below(x, bottom);
   for (const Curve& curve : chart.curves) detail::append_path(out, curve, x, y);
 
   double at = right;  // the legend grows from the right
   for (auto curve = chart.curves.rbegin(); curve != chart.curves.rend(); ++curve) {
     if (curve->label.empty()) continue;
-    text(at, 24, "end", curve->label);
+    drawing.text(at, 24, "end", curve->label);
     at -= 5.8 * static_cast<double>(curve->label.size()) + 6;
     out += to_text("<rect x=\"", fixed(at - 12, 1), "\" y=\"18\" width=\"12\" height=\"4\" rx=\"2\" class=\"atom-fill",
                    curve->color, "\"/>\n");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Hashes of everything a few training steps compute, for two shapes of model. Usage: train THREADS
+// Hashes of everything a few training steps compute, for three shapes of model. Usage: train THREADS
 #include <atom/atom.hpp>
 
 #include <cstdio>
@@ -24,13 +24,13 @@ struct PrintHash {
   }
 };
 
-template <class T> void train(const char* title, const models::TransformerConfig& config) {
+template <class M> void train(const char* title, const models::TransformerConfig& config) {
   std::printf("%s\n", title);
   std::vector<TokenId> tokens;
   for (int i = 0; i < 2000; ++i)
     tokens.push_back(static_cast<TokenId>((i * i + 3 * i) % static_cast<int>(config.vocab)));
   auto batches = data::Batches(tokens, {.batch = 3, .context = 40, .seed = 1});
-  auto model = models::Transformer<T, Cpu>(config, Rng(7));
+  auto model = M(config, Rng(7));
   auto optim = optim::AdamW(model, {.lr = 1e-2F, .weight_decay = 0.1F});
   for (int step = 0; step < 3; ++step) {
     auto [x, y] = batches.next();
@@ -40,6 +40,7 @@ template <class T> void train(const char* title, const models::TransformerConfig
     print_hash("loss", loss.to_vector());
     backward(loss);
     optim.step();
+    optim::update_balance(model, 1e-3);
   }
   nn::for_each_tensor(model, PrintHash{});
   print_hash("sampled", sample::generate(model, {1, 2, 3}, {.tokens = 30, .temperature = 0.8, .seed = 5}));
@@ -51,8 +52,22 @@ int main(int argc, char** argv) {
   set_default_threads(argc > 1 ? std::atoi(argv[1]) : 1);
   auto gpt2 = models::TransformerConfig::gpt2(29, 2, 3, 48, 64);
   gpt2.dropout = 0.1;
-  train<float>("GPT-2 shape", gpt2);
+  train<models::Transformer<float, Cpu>>("GPT-2 shape", gpt2);
   auto llama = models::TransformerConfig::llama(29, 2, 4, 40, 64);
   llama.kv_heads = 2;
-  train<float>("Llama shape", llama);
+  train<models::Transformer<float, Cpu>>("Llama shape", llama);
+  train<models::SparseTransformer<float, Cpu>>(
+      "DeepSeek shape", {.vocab = 29,
+                         .context = 64,
+                         .layers = 2,
+                         .heads = 4,
+                         .width = 40,
+                         .latent = {.q_rank = 12, .kv_rank = 16, .nope_dim = 8, .rope_dim = 6, .value_dim = 10},
+                         .moe = {.experts = 8,
+                                 .active = 2,
+                                 .expert_width = 24,
+                                 .shared_width = 24,
+                                 .select_bias = true,
+                                 .router = {.score = nn::RouterScore::sigmoid, .normalise = true, .balance = 0.01}},
+                         .mtp = 1});
 }

@@ -95,9 +95,13 @@ template <class T, class D = Device, ScorePolicy Policy = Causal, class Router =
   Tensor<T, D> loss(const Tensor<TokenId, D>& ids, const Tensor<TokenId, D>& targets,
                     const LossOptions& options = {}) const {
     const auto parts = losses(ids, targets, options);
-    auto total = ops::with_auxiliary(parts.cross_entropy, parts.router);
-    if (parts.mtp.defined()) total = ops::with_auxiliary(total, parts.mtp * static_cast<T>(config.mtp_weight));
-    return total;
+    if constexpr (Block::sparse) {
+      const auto total = ops::with_auxiliary(parts.cross_entropy, parts.router);
+      if (!parts.mtp.defined()) return total;
+      return ops::with_auxiliary(total, parts.mtp * static_cast<T>(config.mtp_weight));
+    } else {
+      return parts.cross_entropy;
+    }
   }
 
   // The parts of the loss. Those of routers and of multi-token prediction: in training only; over `options.tokens`,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Counts the heap of the program it is included in: bytes held, and the most that were held at once; and runs out of
-// memory when told to. For one source of a program.
+// memory when told to. The operators are weak: several sources of a program may include this.
 #pragma once
 
 #include <malloc.h>
@@ -43,16 +43,16 @@ template <class Call> std::size_t peak_of(Call&& call) {
 
 }  // namespace heap
 
-void* operator new(std::size_t bytes) { return heap::take(bytes); }
-void* operator new[](std::size_t bytes) { return heap::take(bytes); }
-void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+[[gnu::weak]] void* operator new(std::size_t bytes) { return heap::take(bytes); }
+[[gnu::weak]] void* operator new[](std::size_t bytes) { return heap::take(bytes); }
+[[gnu::weak]] void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
   try {
     return heap::take(bytes);
   } catch (const std::bad_alloc&) {
     return nullptr;
   }
 }
-void operator delete(void* memory) noexcept { heap::give(memory); }
-void operator delete[](void* memory) noexcept { heap::give(memory); }
-void operator delete(void* memory, std::size_t) noexcept { heap::give(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { heap::give(memory); }
+[[gnu::weak]] void operator delete(void* memory) noexcept { heap::give(memory); }
+[[gnu::weak]] void operator delete[](void* memory) noexcept { heap::give(memory); }
+[[gnu::weak]] void operator delete(void* memory, std::size_t) noexcept { heap::give(memory); }
+[[gnu::weak]] void operator delete[](void* memory, std::size_t) noexcept { heap::give(memory); }

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+// Values in the block formats of files, to float and back. The bits are those of ggml's reference functions
+// (quantize_row_*_ref, dequantize_row_*), and for 8- and 4-bit weights of safetensors files those of their definition.
+#pragma once
+
+#include "../core/blocks.hpp"
+#include "../core/shape.hpp"
+#include "byte_reader.hpp"
+
+#include <cmath>
+
+namespace atom::io {
+
+// The bytes of `values` values; nothing if they are no whole blocks or there is no such number.
+constexpr std::optional<std::uint64_t> block_bytes(BlockType type, std::uint64_t values) {
+  const BlockInfo info = info_of(type);
+  if (values % static_cast<std::uint64_t>(info.values) != 0) return std::nullopt;
+  return checked_multiply(values / static_cast<std::uint64_t>(info.values), static_cast<std::uint64_t>(info.bytes));
+}
+
+// Whether dequantise() and quantise() know the type.
+constexpr bool can_dequantise(BlockType type) {
+  return type == BlockType::f32 || type == BlockType::f16 || type == BlockType::bf16 || with_block(type, [](auto) {});
+}
+constexpr bool can_quantise(BlockType type) {
+  return type == BlockType::f32 || type == BlockType::f16 || type == BlockType::bf16 || type == BlockType::q8_0 ||
+         type == BlockType::q4_0;
+}
+
+namespace detail {
+
+inline void check_blocks(std::string_view where, BlockType type, std::size_t bytes, std::size_t values) {
+  check(block_bytes(type, values) == bytes, where, name_of(type), ": found ", bytes, " bytes for ", values,
+        " values, expected blocks of ", info_of(type).bytes, " for ", info_of(type).values);
+}
+
+// f(block, at) for each block of `size` bytes: `at` counts its values.
+template <class Stored, class F> void for_each_stored(std::span<const std::byte> bytes, std::size_t values, F&& f) {
+  Stored stored{};
+  for (std::size_t at = 0; !bytes.empty(); at += values, bytes = bytes.subspan(sizeof(Stored))) {
+    std::memcpy(&stored, bytes.data(), sizeof(Stored));
+    f(stored, at);
+  }
+}
+
+// The largest magnitude among `values`, and the first value that has it. Error: one is not finite.
+struct Largest {
+  float magnitude = 0, value = 0;
+};
+inline Largest largest_of(std::string_view where, BlockType type, std::span<const float> values) {
+  Largest largest;
+  bool finite = true;
+  for (const float value : values) {
+    const float magnitude = std::abs(value);
+    finite = finite && magnitude <= std::numeric_limits<float>::max();
+    if (magnitude > largest.magnitude) largest = {magnitude, value};
+  }
+  check(finite, where, name_of(type), " holds finite numbers: found infinity or not-a-number");
+  return largest;
+}
+
+inline half scale_of(std::string_view where, BlockType type, float scale, float largest) {
+  const half stored(scale);
+  check((stored.bits & 0x7fffU) < 0x7c00U, where, name_of(type), " holds no number as large: found ", largest);
+  return stored;
+}
+
+// Where the inverse overflows, the stored scale is zero, and so are the codes.
+inline float inverse_of(float scale) {
+  const float inverse = scale != 0 ? 1 / scale : 0;
+  return std::abs(inverse) <= std::numeric_limits<float>::max() ? inverse : 0;
+}
+
+inline void quantise_block(std::string_view where, std::span<const float> values, blocks::Q8_0& block) {
+  const float largest = largest_of(where, BlockType::q8_0, values).magnitude, scale = largest / 127;
+  block.d = scale_of(where, BlockType::q8_0, scale, largest);
+  const float inverse = inverse_of(scale);
+  for (std::size_t i = 0; i < 32; ++i) block.q[i] = static_cast<std::int8_t>(std::round(values[i] * inverse));
+}
+
+ATOM_EXACT inline void quantise_block(std::string_view where, std::span<const float> values, blocks::Q4_0& block) {
+  ATOM_EXACT_BODY
+  const float largest = largest_of(where, BlockType::q4_0, values).value, scale = largest / -8;
+  block.d = scale_of(where, BlockType::q4_0, scale, largest);
+  const float inverse = inverse_of(scale);
+  const bool zero = inverse == 0 && scale != 0;
+  for (std::size_t i = 0; i < 32; ++i) {
+    const unsigned code = zero ? 0U : std::min(15U, static_cast<unsigned>(values[i] * inverse + 8.5F));
+    block.q[i % 16] = static_cast<std::uint8_t>(i < 16 ? code : block.q[i % 16] | code << 4U);
+  }
+}
+
+}  // namespace detail
+
+// Fills `into` with the values of whole blocks. Errors naming `where`: a type that is not known; sizes that do not fit.
+[[gnu::noinline]] inline void dequantise(BlockType type, std::span<const std::byte> bytes, std::span<float> into,
+                                         std::string_view where = "dequantise") {
+  check(can_dequantise(type), where, "values of type ", name_of(type), " cannot be read");
+  detail::check_blocks(where, type, bytes.size(), into.size());
+  if (into.empty()) return;
+  if (type == BlockType::f32) std::memcpy(into.data(), bytes.data(), bytes.size());
+  const auto to_float = [&](auto value, std::size_t at) { into[at] = static_cast<float>(value); };
+  if (type == BlockType::f16) detail::for_each_stored<half>(bytes, 1, to_float);
+  if (type == BlockType::bf16) detail::for_each_stored<bfloat16>(bytes, 1, to_float);
+  with_block(type, [&]<class Block>(Block) {
+    static_assert(sizeof(Block) == info_of(Block::type).bytes && std::is_trivially_copyable_v<Block>);
+    detail::for_each_stored<Block>(bytes, static_cast<std::size_t>(info_of(Block::type).values),
+                                   [&](const Block& block, std::size_t at) { block.dequantise(&into[at]); });
+  });
+}
+
+// Fills `into` with the blocks of the values. F16 and BF16 round to nearest even, and to infinity. Errors naming
+// `where`: a type that is not written; sizes that do not fit; a number that Q8_0 or Q4_0 cannot hold.
+[[gnu::noinline]] inline void quantise(BlockType type, std::span<const float> values, std::span<std::byte> into,
+                                       std::string_view where = "quantise") {
+  check(can_quantise(type), where, "values of type ", name_of(type), " cannot be written");
+  detail::check_blocks(where, type, into.size(), values.size());
+  const auto store = [&]<class Stored>(Stored block, std::size_t count, auto&& fill) {
+    for (std::size_t at = 0; at < values.size(); at += count) {
+      fill(values.subspan(at, count), block);
+      std::memcpy(&into[at / count * sizeof block], &block, sizeof block);
+    }
+  };
+  if (type == BlockType::f32 && !values.empty()) std::memcpy(into.data(), values.data(), into.size());
+  const auto rounded = [](std::span<const float> one, auto& stored) {
+    stored = std::decay_t<decltype(stored)>(one[0]);
+  };
+  if (type == BlockType::f16) store(half(), 1, rounded);
+  if (type == BlockType::bf16) store(bfloat16(), 1, rounded);
+  const auto quantised = [&](std::span<const float> some, auto& block) { detail::quantise_block(where, some, block); };
+  if (type == BlockType::q8_0) store(blocks::Q8_0(), 32, quantised);
+  if (type == BlockType::q4_0) store(blocks::Q4_0(), 32, quantised);
+}
+
+// FP8 E4M3 weights with a scale for each block of `block` rows and columns (`X.weight` and `X.weight_scale_inv`):
+// value x scale. `values` are rows `first_row` and on of a (rows, columns) matrix of shape `shape`; `scales` are those
+// of the whole matrix, (rows / block[0], columns / block[1]) rounded up. Errors naming `where`: sizes that do not fit.
+inline void dequantise_e4m3(std::span<const std::byte> values, const Shape& shape, std::span<const float> scales,
+                            std::array<Index, 2> block, std::span<float> into, Index first_row = 0,
+                            std::string_view where = "dequantise_e4m3") {
+  check(shape.rank() == 2 && element_count(shape) >= 0 && block[0] > 0 && block[1] > 0, where, "found shape ", shape,
+        " in blocks of ", block[0], " x ", block[1], ", expected a matrix in blocks of at least 1 x 1");
+  const auto up = [](Index a, Index b) { return a / b + (a % b != 0); };
+  const Index columns = shape[1], across = up(columns, block[1]), down = up(shape[0], block[0]);
+  check(std::cmp_equal(scales.size(), down * across), where, "found ", scales.size(), " scales, expected ", down, " x ",
+        across);
+  const Index rows = columns == 0 ? 0 : static_cast<Index>(values.size()) / columns;
+  check(values.size() == into.size() && std::cmp_equal(values.size(), rows * columns) && first_row >= 0 &&
+            rows <= shape[0] - first_row,
+        where, "found ", values.size(), " bytes for ", into.size(), " values from row ", first_row,
+        ", expected whole rows of ", shape);
+  for (Index row = 0, at = 0; row < rows; ++row) {
+    const auto scale = scales.subspan(static_cast<std::size_t>((first_row + row) / block[0] * across));
+    for (Index column = 0; column < columns; ++column, ++at) {
+      const auto i = static_cast<std::size_t>(at);
+      into[i] = float_from_e4m3(std::to_integer<std::uint8_t>(values[i])) *
+                scale[static_cast<std::size_t>(column / block[1])];
+    }
+  }
+}
+
+// MXFP4 weights (`X_blocks` and `X_scales`): each 16 bytes are 32 values, the low half of a byte before its high half,
+// and share the scale 2^(byte - 127). Error naming `where`: sizes that do not fit.
+inline void dequantise_mxfp4(std::span<const std::byte> codes, std::span<const std::byte> scales, std::span<float> into,
+                             std::string_view where = "dequantise_mxfp4") {
+  check(codes.size() / 16 == scales.size() && codes.size() % 16 == 0 && into.size() / 2 == codes.size() &&
+            into.size() % 2 == 0,
+        where, "found ", codes.size(), " bytes and ", scales.size(), " scales for ", into.size(),
+        " values, expected 16 and 1 for 32");
+  for (std::size_t i = 0; i < codes.size(); ++i) {
+    const float scale = float_from_e8m0(std::to_integer<std::uint8_t>(scales[i / 16]));
+    const auto byte = std::to_integer<unsigned>(codes[i]);
+    const auto value = [&](unsigned code) {  // zeros have a sign here
+      return std::copysign(doubled_e2m1(code) * 0.5F, (code & 8U) != 0 ? -1.0F : 1.0F) * scale;
+    };
+    into[2 * i] = value(byte & 15U);
+    into[2 * i + 1] = value(byte >> 4U);
+  }
+}
+
+}  // namespace atom::io

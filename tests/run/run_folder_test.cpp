@@ -67,6 +67,45 @@ TEST_CASE("run folder: history comes back as it was written, the report shows it
   CHECK(read_file(folder / "samples.txt") == "=== step 101 ===\nOnce upon a <time>\n\"…\"\n\n");
 }
 
+TEST_CASE("run folder: several models and the load of experts") {
+  const Scratch folder;
+  const std::string path = folder / "metrics.jsonl";
+  {
+    Metrics metrics(path);
+    const auto losses = [](double a, double b) {
+      return Json::object({{"validation_loss", Json::object({{"experts", a}, {"dense", b}})}});
+    };
+    metrics.write(0, losses(4, 5));
+    const std::vector<std::vector<int>> one_sided = {{8, 0}, {4, 4}}, even = {{4, 4}, {5, 3}};
+    for (atom::Index step = 1; step <= 60; ++step) {
+      metrics.write({step, 2.0, 1e-3, 0.5, 8, 0.1});
+      metrics.write(step, Json::object({{"expert_load", step <= 10 ? one_sided : even}}));
+    }
+    metrics.write(60, losses(1.5, 1.75));
+  }
+  const History history = read_history(path);
+  REQUIRE(history.validations.size() == 4);
+  CHECK(history.validations[1].name == "dense");
+  CHECK(history.validations[3].loss == 1.75);
+  REQUIRE(history.loads.size() == 60);
+  CHECK(history.loads[9].tokens == std::vector<std::vector<double>>{{8, 0}, {4, 4}});
+  CHECK(history.busiest_expert() == 1.25);
+  CHECK(history.busiest_expert(60) == Approx(2 * (80 + 200) / 480.0).margin(0.1));
+  CHECK(history.busiest_expert(1000) == history.busiest_expert(60));
+  CHECK(History{}.busiest_expert() == 0);
+
+  atom::io::write_file(folder / "run.json", "{}");
+  write_report(folder.path());
+  const std::string page = read_file(folder / "report.html");
+  for (const std::string part :
+       {"experts: validation 1.500", "dense: validation 1.750", "experts: best validation loss",
+        "Load of the experts, layer 2 of 2", "busiest expert", ">1.25<"})
+    CHECK_THAT(page, Catch::Contains(part));
+
+  Metrics(path, 60).write(61, Json::object({{"expert_load", std::vector<std::vector<int>>{{1, 2, 3}, {1, 2}}}}));
+  CHECK_THROWS_WITH(read_history(path), Catch::Contains(path + ":123] \"expert_load\" has as many"));
+}
+
 TEST_CASE("run folder: errors name file and line; nothing yet is a report too") {
   const Scratch folder;
   const std::string path = folder / "metrics.jsonl";

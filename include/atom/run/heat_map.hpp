@@ -30,9 +30,9 @@ inline constexpr std::string_view heat_style = R"(<style>
 .atom-heat{shape-rendering:crispEdges}.atom-heat0{fill:#1e40af}.atom-heat1{fill:#3b82f6}.atom-heat2{fill:#93c5fd}
 .atom-heat3{fill:#dbeafe}.atom-heat4{fill:#eef0f3}.atom-heat5{fill:#ffedd5}.atom-heat6{fill:#fdba74}.atom-heat7{fill:#ea580c}
 .atom-heat8{fill:#7c2d12}
-@media(prefers-color-scheme:dark){.atom-heat0{fill:#bfdbfe}.atom-heat1{fill:#60a5fa}.atom-heat2{fill:#2563eb}
-.atom-heat3{fill:#1e3a6e}.atom-heat4{fill:#262e3d}.atom-heat5{fill:#5c351b}.atom-heat6{fill:#c2560f}.atom-heat7{fill:#fb923c}
-.atom-heat8{fill:#fed7aa}}
+@media(prefers-color-scheme:dark){.atom-heat0{fill:#93c5fd}.atom-heat1{fill:#3b82f6}.atom-heat2{fill:#1d4ed8}
+.atom-heat3{fill:#1f3560}.atom-heat4{fill:#262e3d}.atom-heat5{fill:#5c351b}.atom-heat6{fill:#c2560f}.atom-heat7{fill:#f97316}
+.atom-heat8{fill:#fdba74}}
 </style>
 )";
 
@@ -102,9 +102,9 @@ inline std::string svg(const HeatMap& map) {
 
   drawing.text(right, 24, "end", "2");
   for (int level = 0; level < detail::heat_levels; ++level)
-    drawing.out += to_text("<rect x=\"", fixed(right - 142 + 14 * level, 1),
-                           "\" y=\"15\" width=\"14\" height=\"10\" class=\"atom-heat atom-heat", level, "\"/>\n");
-  drawing.text(right - 148, 24, "end", map.scale_label + " 0.5");
+    drawing.out += to_text("<rect x=\"", fixed(right - 106 + 10 * level, 1),
+                           "\" y=\"15\" width=\"10\" height=\"10\" class=\"atom-heat atom-heat", level, "\"/>\n");
+  drawing.text(right - 112, 24, "end", map.scale_label + " 0.5");
   return drawing.out + "</svg>\n";
 }
 

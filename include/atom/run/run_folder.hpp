@@ -110,8 +110,8 @@ inline std::vector<HeatMap> load_maps(const History& history) {
   std::vector<HeatMap> maps(history.loads.empty() ? 0 : history.loads[0].tokens.size());
   for (std::size_t layer = 0; layer < maps.size(); ++layer) {
     HeatMap& map = maps[layer];
-    map.title = to_text("Tokens of each expert, layer with experts ", layer + 1, " of ", maps.size());
-    map.x_label = "step", map.row_label = "expert", map.scale_label = "tokens / mean:";
+    map.title = to_text("Load of the experts, layer ", layer + 1, " of ", maps.size());
+    map.x_label = "step", map.row_label = "expert", map.scale_label = "tokens / mean:", map.width = 520;
     for (const auto& load : history.loads) {
       map.x.push_back(static_cast<double>(load.step));
       map.columns.push_back(load.tokens[layer]);

@@ -7,7 +7,9 @@
 #include <vector>
 
 using namespace atom;
-using io::CharClass;
+namespace chars = io::chars;
+using io::CharSet;
+using io::Splitter;
 
 namespace {
 
@@ -26,21 +28,24 @@ Words split_by_the_pattern(const std::vector<char32_t>& text) {
     for (std::size_t i = first; i < last; ++i) append_utf8(word, text[i]);
     return word;
   };
-  const auto is = [&](std::size_t i, CharClass wanted) { return i < text.size() && io::class_of(text[i]) == wanted; };
+  const auto is = [&](std::size_t i, CharSet wanted) {
+    return i < text.size() && (io::char_set(text[i]) & wanted) != 0;
+  };
   Words words;
   for (std::size_t at = 0; at < text.size();) {
     std::size_t end = at;
     for (const std::string_view tail : {"s", "t", "re", "ve", "m", "ll", "d"})
       if (end == at && text[at] == '\'' && encoded(at + 1, std::min(text.size(), at + 1 + tail.size())) == tail)
         end = at + 1 + tail.size();
-    for (const CharClass run : {CharClass::letter, CharClass::number, CharClass::other}) {
+    constexpr CharSet rest = chars::any & ~(chars::letter | chars::number | chars::space);
+    for (const CharSet run : {chars::letter, chars::number, rest}) {
       std::size_t i = at + (text[at] == ' ' ? 1 : 0);
       if (end != at || !is(i, run)) continue;
       while (is(i, run)) ++i;
       end = i;
     }
     if (end == at) {
-      while (is(end, CharClass::space)) ++end;
+      while (is(end, chars::space)) ++end;
       if (end < text.size() && end - at > 1) --end;
     }
     words.push_back(encoded(at, end));
@@ -78,16 +83,71 @@ TEST_CASE("the splitter is the pattern, on random characters", "[io]") {
   }
 }
 
-TEST_CASE("any bytes are split without loss, in linear time", "[io]") {
+TEST_CASE("any bytes are split without loss, in linear time, by every splitter", "[io]") {
+  constexpr std::string_view pieces[] = {"a",
+                                         "B",
+                                         " ",
+                                         "\n",
+                                         "\r",
+                                         "1",
+                                         ".",
+                                         "'",
+                                         "\xE4",
+                                         "\xE4\xB8\xAD",
+                                         "\xC3\xA9",
+                                         "\xCC\x81",
+                                         "\xE2\x96\x81",
+                                         "\xE3\x81\x82",
+                                         "\xC7\x85",
+                                         "$",
+                                         "\xE3\x80\x80"};
   std::mt19937 random(8);
-  for (int i = 0; i < 20000; ++i) {
-    std::string text, joined;
-    for (auto length = random() % 16; length > 0; --length) text += static_cast<char>(random() % 2 ? random() : ' ');
-    for (const std::string& word : split(text)) {
-      CHECK_FALSE(word.empty());
-      joined += word;
+  for (int splitter = 0; splitter <= static_cast<int>(Splitter::marked_words); ++splitter) {
+    const std::vector<Splitter> splitters = {static_cast<Splitter>(splitter)};
+    for (int i = 0; i < 2000; ++i) {
+      std::string text, joined;
+      for (auto length = random() % 16; length > 0; --length) text += pieces[random() % std::size(pieces)];
+      bool empty = false;
+      io::split_text(splitters, text, [&](std::string_view word) {
+        empty = empty || word.empty();
+        joined += word;
+      });
+      if (joined != text || empty) FAIL_CHECK("splitter " << splitter << " lost something");
     }
-    if (joined != text) FAIL_CHECK("lost something");
+    for (const std::string_view piece : pieces) {
+      std::string text;
+      while (text.size() < 300'000) text += piece;
+      std::size_t size = 0;
+      for (const std::string_view end : {"", "x", " ", "\n"})
+        io::split_text(splitters, text + std::string(end), [&](std::string_view word) { size += word.size(); });
+      CHECK(size == 4 * text.size() + 3);
+    }
   }
-  for (const char c : {' ', 'a', '\'', '\xE4', '1', '.'}) CHECK(split(std::string(3'000'000, c)).size() <= 2);
+}
+
+TEST_CASE("each pattern on text", "[io]") {
+  const auto words = [](std::vector<Splitter> splitters, std::string_view text) {
+    std::string joined;
+    io::split_text(splitters, text, [&](std::string_view word) { (joined += joined.empty() ? "" : "|") += word; });
+    return joined;
+  };
+  using enum Splitter;
+  const std::string text = "It'S  naïve: 1234 DogsCats\n\n x";
+  CHECK(words({llama3}, text) == "It|'S| | naïve|:| |123|4| DogsCats|\n\n| x");
+  CHECK(words({qwen2}, text) == "It|'S| | naïve|:| |1|2|3|4| DogsCats|\n\n| x");
+  CHECK(words({gpt4o}, text) == "It'S| | naïve|:| |123|4| Dogs|Cats|\n\n| x");
+  CHECK(words({tekken}, text) == "It|'S| | naïve|:| |1|2|3|4| Dogs|Cats|\n\n| x");
+  CHECK(words({deepseek3}, text) == "It|'S| | naïve|:| |1234| DogsCats|\n\n| x");
+  CHECK(words({kimi}, "abc中文def 中 文") == "abc|中文|def| |中| |文");
+  CHECK(words({bloom}, "a, b (c) d") == "a|,| b| (|c|)| d");
+  CHECK(words({line_breaks, letters, punctuation, east_asian, digit}, "a b, 12\n中") == "a| b|,| |1|2|\n|中");
+  CHECK(words({end_spaces}, "a  b  \n") == "a  b|  \n");
+  CHECK(words({end_spaces}, "a \n b") == "a| |\n b");
+  CHECK(words({symbols, gpt2, digits, three_digits}, "a+=1234") == "a|+=|123|4");
+  CHECK(words({lines}, "a\n\nb") == "a|\n\n|b");
+  CHECK(words({marked_words}, "▁a▁▁b") == "▁a|▁▁b");
+  CHECK(words({space_marks}, "a▁▁b") == "a|▁|▁b");
+  // What can be capital or small: the word ends with the last such letter before a capital.
+  CHECK(words({gpt4o}, "AʰB") == "Aʰ|B");
+  CHECK(words({gpt4o}, "éÉaÉ") == "é|Éa|É");
 }

@@ -67,23 +67,50 @@ TEST_CASE("what is saved is loaded the same, from a file or its folder", "[io]")
 }
 
 TEST_CASE("what would change ids and is not known is refused by name", "[io]") {
-  CHECK(error_with(R"("normalizer": null)", R"("normalizer": {"type": "NFC"})") ==
-        R"([f] normalizer: the type "NFC" is not supported)");
-  CHECK(error_with(R"({"type": "ByteLevel", "add_prefix_space": false,)", R"({"type": "Metaspace",)") ==
-        R"([f] pre_tokenizer: the type "Metaspace" is not supported)");
-  CHECK(error_with(R"({"type": "ByteLevel", "add_prefix_space": true)", R"({"type": "TemplateProcessing")") ==
-        R"([f] post_processor: the type "TemplateProcessing" is not supported)");
+  CHECK(error_with(R"("normalizer": null)", R"("normalizer": {"type": "NFKC"})") ==
+        R"([f] normalizer: the type "NFKC" is not supported)");
+  CHECK(error_with(R"({"type": "ByteLevel", "add_prefix_space": false,)", R"({"type": "Whitespace",)") ==
+        R"([f] pre_tokenizer: the type "Whitespace" is not supported)");
+  CHECK(error_with(R"({"type": "ByteLevel", "add_prefix_space": true)", R"({"type": "BertProcessing")") ==
+        R"([f] post_processor: the type "BertProcessing" is not supported)");
   CHECK(error_with(R"("type": "BPE")", R"("type": "Unigram")") == R"([f] model: the type "Unigram" is not supported)");
   CHECK(error_with(R"("add_prefix_space": false)", R"("add_prefix_space": true)") ==
         "[f] pre_tokenizer: 'add_prefix_space' is not supported");
-  CHECK(error_with(R"("unk_token": null)", R"("unk_token": "<unk>")") == "[f] model: 'unk_token' is not supported");
+  CHECK(error_with(R"("unk_token": null)", R"("unk_token": "<unk>")") ==
+        R"([f] model: the 'unk_token' "<unk>" is not in the vocabulary)");
   CHECK(error_with(R"("dropout": null)", R"("dropout": 0.1)") == "[f] model: 'dropout' is not supported");
   CHECK(error_with(R"("fuse_unk": false)", R"("byte_fallback": true)") ==
-        "[f] model: 'byte_fallback' is not supported");
-  CHECK(error_with(R"("lstrip": false)", R"("lstrip": true)") ==
-        R"([f] added token "<|end|>": 'lstrip' is not supported)");
+        "[f] model: 'byte_fallback' is not supported with ByteLevel");
   CHECK(error_with(R"("decoder": {"type": "ByteLevel"})", R"("decoder": {"type": "Fuse"})") ==
         "[f] decoder: does not undo the pre_tokenizer");
+  CHECK(error_with(
+            R"("pre_tokenizer": {)",
+            R"("pre_tokenizer": {"type": "Split", "pattern": {"Regex": "\\d+"}, "behavior": "Isolated"}, "x": {)") ==
+        R"([f] pre_tokenizer: the pattern "\\d+" is not known)");
+  CHECK(error_with(R"("post_processor": {)",
+                   R"("post_processor": {"type": "TemplateProcessing", "single": [{"Sequence": {"id": "A"}},
+                      {"SpecialToken": {"id": "x"}}], "special_tokens": {"x": {"ids": [7]}}}, "x": {)") ==
+        "[f] no token has the id 7 that is put around a text");
+}
+
+TEST_CASE("parts of a file are read as they are meant", "[io]") {
+  const auto with = [](std::string_view part, std::string_view by) {
+    return io::parse_tokenizer(replaced(sample, part, by), "f");
+  };
+  const auto stripped = with(R"("single_word": false, "lstrip": false, "rstrip": false,
+                    "normalized": false, "special": true)",
+                             R"("lstrip": true, "rstrip": true, "special": true)");
+  CHECK(stripped.encode("b <|end|>  <|end|> b") == std::vector<TokenId>{2, 0, 0, 2});
+  const auto around = with(R"("post_processor": {)",
+                           R"("post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "x"}},
+                              {"Sequence": {"id": "A"}}, {"SpecialToken": {"id": "y"}}],
+                              "special_tokens": {"x": {"ids": [0, 9]}, "y": {"ids": [0]}}}, "x": {)");
+  CHECK(around.encode("b") == std::vector<TokenId>{0, 9, 2, 0});
+  CHECK(around.encode("b", {.add_special = false}) == std::vector<TokenId>{2});
+  CHECK(around.encode("ba<|end|>").size() == 6);
+  CHECK(error_of([&] { around.encode("<|end|>", {.find_special = false}); }) ==
+        "[tokenizer] the byte 60 is not in the vocabulary");
+  CHECK(with(R"("fuse_unk": false)", R"("ignore_merges": true)").model().rules().whole_words);
 }
 
 TEST_CASE("a damaged file is refused, whatever the damage", "[io]") {

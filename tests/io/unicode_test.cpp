@@ -5,41 +5,41 @@
 #include <atom/io/unicode.hpp>
 
 using namespace atom;
-using io::CharClass;
-
-TEST_CASE("the table's runs ascend, and ASCII's short cut agrees with it", "[io]") {
-  std::size_t wrong = 0;
-  for (std::size_t i = 1; i < std::size(io::detail::unicode_runs); ++i) {
-    wrong += io::detail::unicode_runs[i - 1] >> 2U >= io::detail::unicode_runs[i] >> 2U;
-    wrong += (io::detail::unicode_runs[i - 1] & 3U) == (io::detail::unicode_runs[i] & 3U);
-  }
-  CHECK(wrong == 0);
-  for (char32_t code = 0; code < 0x80; ++code) {
-    const auto* after =
-        std::upper_bound(std::begin(io::detail::unicode_runs), std::end(io::detail::unicode_runs), code << 2U | 3U);
-    CHECK(io::class_of(code) == static_cast<CharClass>(after[-1] & 3U));
-  }
-}
+namespace chars = io::chars;
 
 TEST_CASE("classes that are easily taken wrong", "[io]") {
-  for (const char32_t code : {U'\u00AA', U'\u00E9', U'\u4E2D', U'\u03B0', char32_t{0x105C0}})
-    CHECK(io::class_of(code) == CharClass::letter);
-  for (const char32_t code : {U'\u0663', U'\u00BD', U'\u2163', U'\u3007'})
-    CHECK(io::class_of(code) == CharClass::number);
-  for (const char32_t code : {U'\u0085', U'\u00A0', U'\u3000', U'\u2028', U'\u202F'})
-    CHECK(io::class_of(code) == CharClass::space);
-  // Separators that are controls, zero width, a combining mark, an emoji, no character, beyond Unicode.
+  const auto is = [](char32_t code, io::CharSet set) { return (io::char_set(code) & set) != 0; };
+  for (const char32_t code : {U'a', U'\u00AA', U'\u00E9', U'\u4E2D', U'\u03B0', char32_t{0x105C0}})
+    CHECK(is(code, chars::letter));
+  for (const char32_t code : {U'7', U'\u0663', U'\u00BD', U'\u2163', U'\u3007'}) CHECK(is(code, chars::number));
+  for (const char32_t code : {U' ', U'\u0085', U'\u00A0', U'\u3000', U'\u2028', U'\u202F'})
+    CHECK(is(code, chars::space));
+  // Separators that are controls, zero width, a letter of Unicode 17, no character, beyond Unicode.
   for (const char32_t code :
-       {char32_t{0x1C}, U'\u200B', U'\uFEFF', U'\u0301', U'\U0001F600', no_character, char32_t{0x110000}})
-    CHECK(io::class_of(code) == CharClass::other);
+       {char32_t{0x1C}, U'\u200B', U'\uFEFF', char32_t{0x10940}, no_character, char32_t{0x110000}})
+    CHECK(is(code, chars::other));
+  CHECK(is(0x301, chars::mark));
+  CHECK(is(0x1F600, chars::symbol));
+  CHECK(is(0x3002, chars::punctuation));
+  CHECK(is(0x1C5, chars::title));
+  CHECK(is(0x2B0, chars::modifier));
+  for (const char32_t code : {U'\u4E2D', U'\u2E80', U'\u3007'}) CHECK(is(code, chars::han));
+  for (const char32_t code : {U'_', U'9', U'\u0301', U'\u200D', U'\u24D0'}) CHECK(is(code, chars::word));
+  CHECK_FALSE(is(0xBD, chars::word));
 }
 
 TEST_CASE("how many characters each class has in Unicode 16.0", "[io]") {
-  std::array<int, 4> count{};
-  for (char32_t code = 0; code < 0x110000; ++code) ++count[static_cast<std::size_t>(io::class_of(code))];
-  CHECK(count[1] == 141028);
+  std::array<int, 13> count{};
+  int wrong = 0;
+  for (char32_t code = 0; code < 0x110000; ++code) {
+    const io::CharSet set = io::char_set(code);
+    for (unsigned bit = 0; bit < count.size(); ++bit) count[bit] += set >> bit & 1U;
+    wrong += std::popcount(set & chars::any) != 1;
+  }
+  CHECK(wrong == 0);
+  CHECK(count[1] == 25);
   CHECK(count[2] == 1911);
-  CHECK(count[3] == 25);
+  CHECK(count[6] + count[7] + count[8] + count[9] + count[10] == 141028);
 }
 
 TEST_CASE("bytes have letters", "[io]") {

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads and writes tokenizer.json, the file of Hugging Face's tokenizers, so that both give a text the same ids.
-// Knows BPE on bytes with GPT-2's splitter (ByteLevel), and on characters without one; refuses, naming it, whatever
-// else a file asks for that would change ids. Truncation and padding belong to batches and are ignored.
+// Reads tokenizer.json, the file of Hugging Face's tokenizers, so that both give a text the same ids;
+// save_tokenizer.hpp writes it. Knows BPE on bytes and on characters with what goes around it; refuses, naming it,
+// whatever else a file asks for that would change ids. Truncation and padding belong to batches and are ignored.
 #pragma once
 
-#include "bpe_alphabet.hpp"
 #include "json.hpp"
-#include "quote.hpp"
-#include "tokenizer.hpp"
+#include "save_tokenizer.hpp"
+#include "vocabulary.hpp"
 
 namespace atom::io {
 
@@ -18,33 +17,33 @@ class TokenizerReader {
   TokenizerReader(const Json& file, std::string_view path, std::size_t bytes)
       : file_(file), path_(path), bytes_(bytes) {}
 
-  Tokenizer read() const {
+  Tokenizer read() {
     const Json& model = file_.at("model");
-    refuse(kind_of(file_.find("normalizer")), "normalizer", {});
-    refuse(kind_of(file_.find("pre_tokenizer")), "pre_tokenizer", {"ByteLevel"});
-    refuse(kind_of(file_.find("post_processor")), "post_processor", {"ByteLevel"});  // which moves offsets, no ids
-    refuse(kind_of(file_.find("decoder")), "decoder", {"ByteLevel", "Fuse"});
     refuse(model.get_or<std::string>("type", "BPE"), "model", {"BPE"});
-    for (const char* name : {"dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix"})
+    for (const char* name : {"dropout", "continuing_subword_prefix", "end_of_word_suffix"})
       check(!is_set(model.find(name)), path_, "model: '", name, "' is not supported");
-    for (const char* name : {"fuse_unk", "byte_fallback", "ignore_merges"})
-      check(!is_set(model.find(name)), path_, "model: '", name, "' is not supported");
-
-    auto symbols = BpeSymbols::characters;
-    auto splitter = Splitter::none;
-    if (const Json* before = file_.find("pre_tokenizer"); before != nullptr && !before->is_null()) {
-      check(!before->get_or("add_prefix_space", true), path_, "pre_tokenizer: 'add_prefix_space' is not supported");
-      symbols = BpeSymbols::bytes;
-      splitter = before->get_or("use_regex", true) ? Splitter::gpt2 : Splitter::none;
-    }
-    const bool decodes_bytes = kind_of(file_.find("decoder")) == "ByteLevel";
-    check(decodes_bytes == (symbols == BpeSymbols::bytes), path_, "decoder: does not undo the pre_tokenizer");
+    read_normalizer(part("normalizer"));
+    read_pre_tokenizer(part("pre_tokenizer"), true);
+    read_decoder(part("decoder"));
+    const bool bytes = symbols_ == BpeSymbols::bytes;
+    check(bytes == rules_.decoder.byte_letters, path_, "decoder: does not undo the pre_tokenizer");
 
     const auto added = read_added();
-    std::unordered_map<std::string_view, TokenId> ids;  // by the spelling in the file
-    auto tokens = read_vocabulary(model.at("vocab"), added, symbols, ids);
-    return Tokenizer(Bpe(std::move(tokens), read_merges(model.at("merges"), ids), symbols, path_), splitter, added,
-                     path_);
+    Vocabulary vocabulary(added, symbols_, path_);
+    for (const auto& [name, value] : model.at("vocab").members(path_))
+      vocabulary.add(name, checked_id(value.as<TokenId>(path_)));
+    read_merges(model.at("merges"), vocabulary);
+    BpeRules bpe{.whole_words = is_set(model.find("ignore_merges")),
+                 .byte_fallback = is_set(model.find("byte_fallback")),
+                 .fuse_unknown = is_set(model.find("fuse_unk"))};
+    check(!bpe.byte_fallback || !bytes, path_, "model: 'byte_fallback' is not supported with ByteLevel");
+    if (is_set(model.find("unk_token"))) {
+      const auto name = model.get<std::string_view>("unk_token");
+      bpe.unknown = vocabulary.find(name);
+      check(bpe.unknown >= 0, path_, "model: the 'unk_token' ", in_quotes(name), " is not in the vocabulary");
+    }
+    read_post_processor(part("post_processor"));
+    return Tokenizer(vocabulary.model(std::move(bpe)), rules_, added, path_);
   }
 
  private:
@@ -52,11 +51,12 @@ class TokenizerReader {
     if (value == nullptr || value->is_null()) return false;
     return value->is_bool() ? value->as<bool>() : !(value->is_string() && value->as<std::string_view>().empty());
   }
-  std::string kind_of(const Json* part) const {
-    return part == nullptr || part->is_null() ? "" : part->get<std::string>("type");
+  const Json* part(std::string_view name) const {
+    const Json* found = file_.find(name);
+    return found == nullptr || found->is_null() ? nullptr : found;
   }
-  void refuse(const std::string& kind, std::string_view part, std::initializer_list<std::string_view> known) const {
-    if (kind.empty() || std::ranges::find(known, kind) != known.end()) return;
+  void refuse(std::string_view kind, std::string_view part, std::initializer_list<std::string_view> known) const {
+    if (std::ranges::find(known, kind) != known.end()) return;
     fail(path_, part, ": the type ", in_quotes(kind), " is not supported");
   }
   // Tables are as long as the largest id, so that is held to the size of the file.
@@ -64,81 +64,173 @@ class TokenizerReader {
     check(id >= 0 && static_cast<std::size_t>(id) < bytes_, path_, "a token's id is out of range: found ", id);
     return id;
   }
+  // The text of a pattern {"String": text} or {"Regex": text}; nothing if it is of the other kind.
+  static std::optional<std::string_view> pattern(const Json& part, std::string_view kind) {
+    return part.at("pattern").get_optional<std::string_view>(kind);
+  }
+  static bool replaces(const Json& part, std::string_view from, std::string_view to) {
+    return pattern(part, "String") == from && part.get<std::string_view>("content") == to;
+  }
+
+  void read_normalizer(const Json* part) {
+    if (part == nullptr) return;
+    const auto kind = part->get<std::string_view>("type");
+    refuse(kind, "normalizer", {"Sequence", "NFC", "Prepend", "Replace"});
+    Normalizer& normalizer = rules_.normalizer;
+    if (kind == "Sequence") {
+      for (const Json& step : part->at("normalizers").elements(path_)) read_normalizer(&step);
+      return;
+    }
+    bool& step = kind == "NFC" ? normalizer.nfc : kind == "Prepend" ? normalizer.mark_start : normalizer.mark_spaces;
+    check(!step, path_, "normalizer: ", in_quotes(kind), " is there twice");
+    step = true;
+    if (kind == "Prepend")
+      check(part->get<std::string_view>("prepend") == space_mark_text, path_, "normalizer: 'prepend' is not supported");
+    if (kind == "Replace")
+      check(replaces(*part, " ", space_mark_text), path_, "normalizer: 'Replace' is not supported");
+  }
+
+  // `last`: no other step follows.
+  void read_pre_tokenizer(const Json* part, bool last) {
+    if (part == nullptr) return;
+    const auto kind = part->get<std::string_view>("type");
+    refuse(kind, "pre_tokenizer", {"Sequence", "ByteLevel", "Split", "Digits", "Metaspace"});
+    if (kind == "Sequence") {
+      const auto& steps = part->at("pretokenizers").elements(path_);
+      check(last && steps.size() <= 16, path_, "pre_tokenizer: a sequence of this kind is not supported");
+      for (const Json& step : steps) {
+        refuse(step.get<std::string_view>("type"), "pre_tokenizer", {"ByteLevel", "Split", "Digits", "Metaspace"});
+        read_pre_tokenizer(&step, &step == &steps.back());
+      }
+    } else if (kind == "ByteLevel") {
+      check(!part->get_or("add_prefix_space", true), path_, "pre_tokenizer: 'add_prefix_space' is not supported");
+      check(last, path_, "pre_tokenizer: ByteLevel is not the last");
+      symbols_ = BpeSymbols::bytes;
+      if (part->get_or("use_regex", true)) rules_.splitters.push_back(Splitter::gpt2);
+    } else if (kind == "Digits") {
+      const bool single = part->get_or("individual_digits", false);
+      rules_.splitters.push_back(single ? Splitter::digit : Splitter::digits);
+    } else if (kind == "Metaspace") {
+      read_metaspace(*part);
+    } else {
+      read_split(*part);
+    }
+  }
+
+  void read_metaspace(const Json& part) {
+    check(rules_.space_marks == SpaceMarks::none && rules_.splitters.empty() &&
+              part.get<std::string_view>("replacement") == space_mark_text,
+          path_, "pre_tokenizer: a Metaspace of this kind is not supported");
+    const bool prefix = part.get_or("add_prefix_space", true);  // the older form of the next
+    const auto scheme = part.get_or<std::string>("prepend_scheme", prefix ? "always" : "never");
+    check(scheme == "always" || scheme == "first" || scheme == "never", path_,
+          "pre_tokenizer: found the prepend_scheme ", in_quotes(scheme));
+    rules_.space_marks = scheme == "always"  ? SpaceMarks::always
+                         : scheme == "first" ? SpaceMarks::first
+                                             : SpaceMarks::only;
+    if (part.get_or("split", true)) rules_.splitters.push_back(Splitter::space_marks);
+  }
+
+  void read_split(const Json& part) {
+    const auto behavior = part.get<std::string_view>("behavior");
+    check(!part.get_or("invert", false), path_, "pre_tokenizer: 'invert' is not supported");
+    if (const auto text = pattern(part, "String")) {
+      // Gemma asks for this where the normalizer has left no spaces.
+      check(*text == " " && rules_.normalizer.mark_spaces, path_, "pre_tokenizer: the split at ", in_quotes(*text),
+            " is not supported");
+      return;
+    }
+    check(behavior == "Isolated", path_, "pre_tokenizer: the behavior ", in_quotes(behavior), " is not supported");
+    const auto text = part.at("pattern").get<std::string_view>("Regex");
+    const auto splitter = splitter_of_pattern(text);
+    check(splitter.has_value(), path_, "pre_tokenizer: the pattern ", in_quotes(text, 400), " is not known");
+    rules_.splitters.push_back(*splitter);
+  }
+
+  void read_decoder(const Json* part) {
+    if (part == nullptr) return;
+    const auto kind = part->get<std::string_view>("type");
+    refuse(kind, "decoder", {"Sequence", "ByteLevel", "Replace", "ByteFallback", "Fuse", "Strip"});
+    Decoder& decoder = rules_.decoder;
+    const auto once = [&](bool first) { check(first, path_, "decoder: this order of steps is not supported"); };
+    if (kind == "Sequence") {
+      for (const Json& step : part->at("decoders").elements(path_)) read_decoder(&step);
+    } else if (kind == "ByteLevel") {
+      once(!fused_ && !decoder.space_marks && !decoder.byte_fallback && !decoder.byte_letters);
+      decoder.byte_letters = true;
+    } else if (kind == "Replace") {
+      check(replaces(*part, space_mark_text, " "), path_, "decoder: 'Replace' is not supported");
+      once(!fused_ && !decoder.byte_fallback && !decoder.space_marks && !decoder.byte_letters);
+      decoder.space_marks = true;
+    } else if (kind == "ByteFallback") {
+      once(!fused_ && !decoder.byte_fallback && !decoder.byte_letters);
+      decoder.byte_fallback = true;
+    } else if (kind == "Fuse") {
+      fused_ = true;
+    } else {
+      once(fused_ && decoder.strip_left == 0);
+      const int start = part->get<int>("start");
+      check(part->get<std::string_view>("content") == " " && start >= 0 && part->get<int>("stop") == 0, path_,
+            "decoder: 'Strip' is not supported");
+      decoder.strip_left = start;
+    }
+  }
+
+  void read_post_processor(const Json* part) {
+    if (part == nullptr) return;
+    const auto kind = part->get<std::string_view>("type");
+    refuse(kind, "post_processor", {"Sequence", "ByteLevel", "TemplateProcessing"});  // ByteLevel moves offsets, no ids
+    if (kind == "Sequence")
+      for (const Json& step : part->at("processors").elements(path_)) read_post_processor(&step);
+    if (kind != "TemplateProcessing") return;
+    check(rules_.before.empty() && rules_.after.empty(), path_, "post_processor: two templates are not supported");
+    std::size_t texts = 0;
+    for (const Json& piece : part->at("single").elements(path_)) {
+      if (const Json* special = piece.find("SpecialToken")) {
+        const auto name = special->get<std::string_view>("id");
+        auto& ids = texts == 0 ? rules_.before : rules_.after;
+        for (const TokenId id : part->at("special_tokens").at(name).get<std::vector<TokenId>>("ids")) ids.push_back(id);
+      } else {
+        ++texts;
+      }
+      check(rules_.before.size() + rules_.after.size() <= 4096, path_, "post_processor: more than 4096 tokens");
+    }
+    check(texts == 1, path_, "post_processor: a template with ", texts, " texts is not supported");
+  }
 
   std::vector<AddedToken> read_added() const {
     std::vector<AddedToken> added;
-    const Json* list = file_.find("added_tokens");
-    if (list == nullptr || list->is_null()) return added;
-    for (const Json& token : list->elements(path_)) {
-      const auto text = token.get<std::string>("content");
-      for (const char* name : {"single_word", "lstrip", "rstrip"})
-        check(!token.get_or(name, false), path_, "added token ", in_quotes(text), ": '", name, "' is not supported");
-      added.push_back({checked_id(token.get<TokenId>("id")), text, token.get_or("special", false)});
-    }
+    const Json* list = part("added_tokens");
+    if (list == nullptr) return added;
+    for (const Json& token : list->elements(path_))
+      added.push_back({checked_id(token.get<TokenId>("id")), token.get<std::string>("content"),
+                       token.get_or("special", false), token.get_or("lstrip", false), token.get_or("rstrip", false),
+                       token.get_or("single_word", false), token.get_or("normalized", false)});
     return added;
   }
 
-  std::vector<std::string> read_vocabulary(const Json& vocabulary, const std::vector<AddedToken>& added,
-                                           BpeSymbols symbols,
-                                           std::unordered_map<std::string_view, TokenId>& ids) const {
-    std::unordered_map<TokenId, const AddedToken*> added_by_id;
-    for (const AddedToken& token : added) added_by_id.emplace(token.id, &token);
-    std::vector<std::string> tokens;
-    for (const auto& [name, value] : vocabulary.members(path_)) {
-      const TokenId id = checked_id(value.as<TokenId>(path_));
-      check(!name.empty(), path_, "vocab: id ", id, " is the empty text");
-      std::string bytes = name;
-      const bool spelled = symbols == BpeSymbols::characters || unspell_bytes(name, bytes);
-      // Added tokens stand in the vocabulary as they are, not spelled; the model does not need them.
-      if (const auto found = added_by_id.find(id); found != added_by_id.end()) {
-        check(found->second->text == name || found->second->text == bytes, path_, "vocab: id ", id, " is ",
-              in_quotes(name), ", but also the added token ", in_quotes(found->second->text));
-        if (found->second->special || !spelled || found->second->text != bytes) continue;
-      }
-      check(spelled, path_, "vocab: ", in_quotes(name), " is not spelled in the byte alphabet");
-      if (tokens.size() <= static_cast<std::size_t>(id)) tokens.resize(static_cast<std::size_t>(id) + 1);
-      std::string& token = tokens[static_cast<std::size_t>(id)];
-      check(token.empty(), path_, "vocab: two tokens have the id ", id);
-      token = std::move(bytes);
-      ids.emplace(name, id);
-    }
-    return tokens;
-  }
-
-  std::vector<TokenPair> read_merges(const Json& list, const std::unordered_map<std::string_view, TokenId>& ids) const {
-    std::vector<TokenPair> merges;
-    merges.reserve(list.elements(path_).size());
-    const auto id_of = [&](std::string_view name) {
-      const auto found = ids.find(name);
-      check(found != ids.end(), path_, "merge ", merges.size(), ": ", in_quotes(name), " is not in the vocabulary");
-      return found->second;
-    };
+  void read_merges(const Json& list, Vocabulary& vocabulary) const {
+    std::size_t count = 0;
+    vocabulary.reserve_merges(list.elements(path_).size());
     for (const Json& merge : list.elements(path_)) {
-      std::string_view left, right;
-      if (merge.is_string()) {  // the older form: "left right"
-        const auto text = merge.as<std::string_view>();
-        const std::size_t space = text.find(' ');
-        check(space != text.npos && text.find(' ', space + 1) == text.npos, path_, "merge ", merges.size(), ": found ",
-              in_quotes(text), ", expected two tokens");
-        left = text.substr(0, space);
-        right = text.substr(space + 1);
+      if (merge.is_string()) {
+        vocabulary.add_merge(merge.as<std::string_view>());
       } else {
         const auto& pair = merge.elements(path_);
-        check(pair.size() == 2, path_, "merge ", merges.size(), ": found ", pair.size(), " tokens, expected two");
-        left = pair[0].as<std::string_view>(path_);
-        right = pair[1].as<std::string_view>(path_);
+        check(pair.size() == 2, path_, "merge ", count, ": found ", pair.size(), " tokens, expected two");
+        vocabulary.add_merge(pair[0].as<std::string_view>(path_), pair[1].as<std::string_view>(path_));
       }
-      merges.push_back({id_of(left), id_of(right)});
+      ++count;
     }
-    return merges;
   }
 
   const Json& file_;
   std::string_view path_;
   std::size_t bytes_;
+  TokenizerRules rules_;
+  BpeSymbols symbols_ = BpeSymbols::characters;
+  bool fused_ = false;
 };
-
-inline std::string tokenizer_path(const std::string& path) { return is_folder(path) ? path + "/tokenizer.json" : path; }
 
 }  // namespace detail
 
@@ -151,59 +243,6 @@ inline Tokenizer parse_tokenizer(std::string_view text, std::string_view path) {
 inline Tokenizer load_tokenizer(const std::string& path) {
   const std::string file = detail::tokenizer_path(path);
   return parse_tokenizer(read_file(file), file);
-}
-
-inline std::string to_json_text(const Tokenizer& tokenizer) {
-  const Bpe& model = tokenizer.model();
-  const bool bytes = model.symbols() == BpeSymbols::bytes;
-  const auto spell = [&](TokenId id) {
-    const std::string& token = model.tokens()[static_cast<std::size_t>(id)];
-    return bytes ? spell_bytes(token) : token;
-  };
-  Json::Object vocabulary;
-  for (TokenId id = 0; id < model.size(); ++id)
-    if (!model.tokens()[static_cast<std::size_t>(id)].empty()) vocabulary.members.push_back({spell(id), id});
-  Json::Array added, merges;
-  for (const auto& [id, text, special] : tokenizer.added()) {
-    if (model.find(text) != id) vocabulary.members.push_back({text, id});
-    added.push_back(Json::object({{"id", id},
-                                  {"content", text},
-                                  {"single_word", false},
-                                  {"lstrip", false},
-                                  {"rstrip", false},
-                                  {"normalized", false},
-                                  {"special", special}}));
-  }
-  for (const auto& [left, right] : model.merges()) merges.push_back(Json::Array{spell(left), spell(right)});
-  const auto byte_level = [&] {
-    return Json::object({{"type", "ByteLevel"},
-                         {"add_prefix_space", false},
-                         {"trim_offsets", true},
-                         {"use_regex", tokenizer.splitter() == Splitter::gpt2}});
-  };
-  return to_pretty_text(Json::object({{"version", "1.0"},
-                                      {"truncation", Json()},
-                                      {"padding", Json()},
-                                      {"added_tokens", added},
-                                      {"normalizer", Json()},
-                                      {"pre_tokenizer", bytes ? byte_level() : Json()},
-                                      {"post_processor", Json()},
-                                      {"decoder", bytes ? byte_level() : Json::object({{"type", "Fuse"}})},
-                                      {"model", Json::object({{"type", "BPE"},
-                                                              {"dropout", Json()},
-                                                              {"unk_token", Json()},
-                                                              {"continuing_subword_prefix", Json()},
-                                                              {"end_of_word_suffix", Json()},
-                                                              {"fuse_unk", false},
-                                                              {"byte_fallback", false},
-                                                              {"ignore_merges", false},
-                                                              {"vocab", Json(vocabulary)},
-                                                              {"merges", merges}})}}));
-}
-
-// To a folder, as its tokenizer.json, or to that file; in one step (see write_file).
-inline void save_tokenizer(const std::string& path, const Tokenizer& tokenizer) {
-  write_file(detail::tokenizer_path(path), to_json_text(tokenizer));
 }
 
 }  // namespace atom::io

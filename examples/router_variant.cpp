@@ -40,7 +40,7 @@ int main() try {
   // The same struct in a model.
   const models::TransformerConfig config{
       .vocab = 5, .context = 32, .layers = 2, .heads = 2, .width = 16, .moe = {.experts = 4, .expert_width = 16}};
-  auto model = models::SparseTransformer<float, Device, CosineRouter>(config, rng, CosineRouter{.temperature = 0.1});
+  auto model = models::FullTransformer<float, Device, CosineRouter>(config, rng, CosineRouter{.temperature = 0.1});
   auto optim = optim::AdamW(model, {.lr = 1e-2F});
   const auto ids = Tensor<TokenId>::from({0, 1, 2, 3, 4, 0, 1, 2}, {1, 8});
   const auto next = Tensor<TokenId>::from({1, 2, 3, 4, 0, 1, 2, 3}, {1, 8});

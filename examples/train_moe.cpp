@@ -55,7 +55,7 @@ models::TransformerConfig experts_shape(const Options& o, Index vocab) {
 }
 
 struct Learner {
-  models::SparseTransformer<float> model;
+  models::FullTransformer<float> model;
   optim::AdamW<float, Device> optim;
   double seconds = 0;     // in steps
   double validation = 0;  // loss, the latest

@@ -146,12 +146,12 @@ template <class M> long while_decoding(const M& model) {
 
 TEST_CASE("a warm training step allocates nothing", "[allocations]") {
   for (const bool gpt2 : {true, false}) CHECK(while_training(models::Transformer<float>(small(gpt2), Rng(1))) == 0);
-  CHECK(while_training(models::SparseTransformer<float>(sparse(), Rng(1))) == 0);
+  CHECK(while_training(models::FullTransformer<float>(sparse(), Rng(1))) == 0);
 }
 
 TEST_CASE("a warm decoding step allocates nothing", "[allocations]") {
   CHECK(while_decoding(models::Transformer<float>(small(false), Rng(1))) == 0);
-  CHECK(while_decoding(models::SparseTransformer<float>(sparse(), Rng(1))) == 0);
+  CHECK(while_decoding(models::FullTransformer<float>(sparse(), Rng(1))) == 0);
 }
 
 TEST_CASE("metrics, guard and schedule allocate nothing in a warm step", "[allocations]") {

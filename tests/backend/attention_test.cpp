@@ -8,7 +8,7 @@
 #include <atom/policy/chunked.hpp>
 #include <atom/policy/compose.hpp>
 #include <atom/policy/full.hpp>
-#include <atom/policy/layer_mask.hpp>
+#include <atom/policy/layer_policy.hpp>
 #include <atom/policy/sliding_window.hpp>
 #include <atom/policy/soft_cap.hpp>
 
@@ -270,7 +270,7 @@ TEST_CASE("attention and its gradients are the plain formula's") {
     check_against_plain(Case<double>(shape), CappedAlibi{.window = 70, .bias = 0.1F, .cap = 1.5F});
     check_against_plain(Case<double>(shape), all_of(SoftCap{.cap = 1}, Alibi(int(shape.h))));
     check_against_plain(Case<double>(shape), Chunked{.chunk = 24});
-    check_against_plain(Case<double>(shape), LayerMask{.window = 9, .chunk = 70});
+    check_against_plain(Case<double>(shape), LayerPolicy{.window = 9, .chunk = 70});
     check_against_plain(Case<double>(shape).with_sinks(), Causal{});
     check_against_plain(Case<double>(shape).with_sinks(), CappedAlibi{.window = 70, .bias = 0.1F, .cap = 1.5F});
     check_against_plain(Case<float>(shape), Causal{});
@@ -311,9 +311,9 @@ TEST_CASE("a mask set at run time gives the bits of the policy of its kind") {
     c.run(policy);
     return c;
   };
-  CHECK(same_results(run(LayerMask{}), run(Causal{})));
-  CHECK(same_results(run(LayerMask{.window = 40}), run(SlidingWindow{.window = 40})));
-  CHECK(same_results(run(LayerMask{.chunk = 40}), run(Chunked{.chunk = 40})));
+  CHECK(same_results(run(LayerPolicy{}), run(Causal{})));
+  CHECK(same_results(run(LayerPolicy{.window = 40}), run(SlidingWindow{.window = 40})));
+  CHECK(same_results(run(LayerPolicy{.chunk = 40}), run(Chunked{.chunk = 40})));
   CHECK(same_results(run(Chunked{}), run(Causal{})));
 }
 
@@ -334,7 +334,7 @@ TEST_CASE("queries and keys of different number: cross attention, offsets, ragge
   check_against_plain(ring, SlidingWindow{.window = 60});
   check_against_plain(ring, CappedAlibi{.window = 60, .bias = 0.1F, .cap = 2});
   check_against_plain(ring, Chunked{.chunk = 50});
-  check_against_plain(ring.with_sinks(), LayerMask{.window = 60});
+  check_against_plain(ring.with_sinks(), LayerPolicy{.window = 60});
   ring.end = {305, 128};  // the last queries are padding
   check_against_plain(ring, SlidingWindow{.window = 60});
 }
@@ -446,7 +446,7 @@ TEST_CASE("a sequence has the same bits alone, in a batch, in one pass and token
   check_policy(CappedAlibi{.window = 33, .bias = 0.05F, .cap = 3}, 64);
   check_policy(Chunked{.chunk = 36}, 64);  // a ring of 36 + 29 - 1 slots holds what the first of 29 queries sees
   check_policy(Chunked{.chunk = 100}, 128);
-  check_policy(LayerMask{.chunk = 64}, 128);
+  check_policy(LayerPolicy{.chunk = 64}, 128);
 }
 
 TEST_CASE("any number of threads gives the same bits, and so do all instruction sets with fma") {

@@ -119,7 +119,7 @@ int main(int argc, char** argv) {
                   models::TransformerConfig::gpt2(o.vocab, o.layers, o.heads, o.width, o.context), Rng(1)),
               o);
     else
-      measure(models::SparseTransformer<float>(olmoe(o), Rng(1)), o);
+      measure(models::FullTransformer<float>(olmoe(o), Rng(1)), o);
   } catch (const Error& error) {
     fmt::print(stderr, "{}\n", error.what());
     return 1;

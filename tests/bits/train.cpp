@@ -56,7 +56,7 @@ int main(int argc, char** argv) {
   auto llama = models::TransformerConfig::llama(29, 2, 4, 40, 64);
   llama.kv_heads = 2;
   train<models::Transformer<float, Cpu>>("Llama shape", llama);
-  train<models::SparseTransformer<float, Cpu>>(
+  train<models::FullTransformer<float, Cpu>>(
       "DeepSeek shape", {.vocab = 29,
                          .context = 64,
                          .layers = 2,

@@ -76,7 +76,7 @@ template <class T, class D> auto sparse() {
                                                     .sequence_balance = 0.01,
                                                     .z = 0.001}},
                                  .mtp = 1};
-  return models::SparseTransformer<T, D>(config, Rng(3), D{});
+  return models::FullTransformer<T, D>(config, Rng(3), D{});
 }
 
 void compare(const Story& expected, const Story& found, double tolerance) {

@@ -8,7 +8,7 @@
 #include <atom/optim/balance.hpp>
 
 using namespace atom;
-using models::SparseTransformer;
+using models::FullTransformer;
 using models::TransformerConfig;
 
 namespace {
@@ -52,8 +52,8 @@ TransformerConfig mixed() {
   return c;
 }
 
-template <class T> SparseTransformer<T, Cpu> random_model(TransformerConfig config, unsigned seed) {
-  SparseTransformer<T, Cpu> model(config, Rng(seed));
+template <class T> FullTransformer<T, Cpu> random_model(TransformerConfig config, unsigned seed) {
+  FullTransformer<T, Cpu> model(config, Rng(seed));
   nn::for_each_tensor(model, [&](const std::string& name, auto& tensor, Role role) {
     if (role == Role::norm) return;
     tensor.assign(Tensor<T, Cpu>::normal(Rng(seed).key(name), tensor.shape(), T(0.25)).to_vector());
@@ -161,7 +161,7 @@ TEST_CASE("a probe sees every router, and the model without it pays nothing", "[
 }
 
 TEST_CASE("a plain Transformer refuses what it was compiled without", "[sparse_transformer]") {
-  CHECK_THROWS_WITH((models::Transformer<float, Cpu>(deepseek(), Rng(1))), Catch::Contains("need a SparseTransformer"));
-  CHECK_THROWS_WITH((SparseTransformer<float, Cpu>({.vocab = 5, .moe = {.experts = 2, .active = 3}}, Rng(1))),
+  CHECK_THROWS_WITH((models::Transformer<float, Cpu>(deepseek(), Rng(1))), Catch::Contains("need a FullTransformer"));
+  CHECK_THROWS_WITH((FullTransformer<float, Cpu>({.vocab = 5, .moe = {.experts = 2, .active = 3}}, Rng(1))),
                     Catch::Contains("moe.active is in 1..experts: found 3 of 2"));
 }

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <atom/nn/attention.hpp>
-#include <atom/policy/layer_mask.hpp>
+#include <atom/policy/layer_policy.hpp>
 
 #include "catch.hpp"
 
@@ -37,6 +37,10 @@ template <class T> Tensor<T, Cpu> wave(const Shape& shape, double speed, bool co
 struct Golden {
   std::vector<double> y, gradients;
 };
+template <class T> ops::RopeTable<T, Cpu> rope_or_none(const ops::RopeTable<T, Cpu>* table) {
+  return table ? *table : ops::RopeTable<T, Cpu>();
+}
+
 template <class M, class Policy>
 void check_golden(M module, const ops::RopeTable<double, Cpu>* table, const Policy& policy, const Golden& golden) {
   const auto size_of = [](const std::vector<double>& values) {
@@ -46,7 +50,7 @@ void check_golden(M module, const ops::RopeTable<double, Cpu>* table, const Poli
   };
   fill_by_formula(module);
   nn::require_grad(module);
-  nn::Pass<double, Cpu> pass{.rope = table};
+  nn::Pass<double, Cpu> pass{.rope = rope_or_none(table)};
   const auto y = module(wave<double>({2, 5, 6}, 0.3), {}, pass, 0, policy);
   const auto values = y.to_vector();
   const std::vector<double> found = {values[0], values[29], values[59], size_of(values)};
@@ -80,7 +84,7 @@ std::vector<std::vector<T>> through_cache(const M& module, const std::vector<std
     cache.begin(now, 0, t);
     Buffer<TokenId, Cpu> where(device, {shape.batch, t});
     for_each(device, where.size(), nn::detail::NewPositions{cache.starts(), where.mutable_data(), t, shape.capacity});
-    nn::Pass<T, Cpu> pass{.rope = table, .cache = &cache, .positions = constant(where)};
+    nn::Pass<T, Cpu> pass{.rope = rope_or_none(table), .cache = &cache, .positions = constant(where)};
     const auto y = module(Tensor<T, Cpu>::from(x, {shape.batch, t, width}, device), {}, pass, 0, policy).to_vector();
     cache.commit();
     for (std::size_t b = 0; b < texts.size(); ++b) {
@@ -143,7 +147,7 @@ double difference_without_cache(const M& module, const ops::RopeTable<T, Cpu>* t
   double worst = 0;
   for (std::size_t b = 0; b < wanted.size(); ++b) {
     const Index length = std::ssize(wanted[b]) / width;
-    nn::Pass<T, Cpu> pass{.rope = table};
+    nn::Pass<T, Cpu> pass{.rope = rope_or_none(table)};
     const auto y = module(wave<T>({1, length, width}, 0.31 + 0.07 * double(b)), {}, pass, 0, policy).to_vector();
     for (std::size_t i = 0; i < y.size(); ++i) {
       const double off = std::abs(double(y[i]) - double(wanted[b][i])) / (1 + std::abs(double(y[i])));

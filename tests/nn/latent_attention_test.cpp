@@ -35,7 +35,7 @@ template <class T> void check_cache(const LatentShape& shape, double tolerance) 
   const auto rope = table<T>();
   nn::LatentAttention<T, Cpu> module(shape);
   fill_by_formula(module);
-  for (const LayerMask& mask : {LayerMask{}, LayerMask{.window = 9}, LayerMask{.chunk = 20}}) {
+  for (const LayerPolicy& mask : {LayerPolicy{}, LayerPolicy{.window = 9}, LayerPolicy{.chunk = 20}}) {
     const auto results = check_same_bits(module, cache_of(shape, 100, {0}), &rope, mask);
     const double off = difference_without_cache(module, &rope, mask, results);
     CHECK(off <= tolerance);
@@ -65,8 +65,8 @@ TEST_CASE("gradients of latent attention are finite differences") {
         fill_by_formula(module);
         auto x = wave<double>({b, t, 6}, 0.3), residual = wave<double>({b, t, 6}, 0.5);
         const auto run = [&] {
-          nn::Pass<double, Cpu> pass{.rope = &rope};
-          return module(x, residual, pass, 0, LayerMask{.window = 3});
+          nn::Pass<double, Cpu> pass{.rope = rope};
+          return module(x, residual, pass, 0, LayerPolicy{.window = 3});
         };
         CHECK(gradcheck(run, x, residual) <= 1);
         nn::for_each_tensor(module, [&](const std::string& name, auto& tensor, Role) {

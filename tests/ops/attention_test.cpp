@@ -7,7 +7,7 @@
 #include <atom/policy/causal.hpp>
 #include <atom/policy/compose.hpp>
 #include <atom/policy/full.hpp>
-#include <atom/policy/layer_mask.hpp>
+#include <atom/policy/layer_policy.hpp>
 #include <atom/policy/sliding_window.hpp>
 #include <atom/policy/soft_cap.hpp>
 
@@ -80,8 +80,8 @@ TEST_CASE("attention is the plain composition, and its gradients are finite diff
     check_policy(x, Causal{});
     check_policy(x, all_of(SoftCap{.cap = 2}, SlidingWindow{.window = 3}));
     if (x.h > 0) check_policy(x, Alibi(int(x.h)));
-    check_policy(x, LayerMask{.chunk = 3});
-    check_policy(x, LayerMask{.window = 3}, true);
+    check_policy(x, LayerPolicy{.chunk = 3});
+    check_policy(x, LayerPolicy{.window = 3}, true);
     check_policy(x, SoftCap{.cap = 2}, true);
   }
   for (const Extents& x : crossed) {

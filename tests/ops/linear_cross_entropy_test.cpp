@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The fused head against its definition, and across splits of a step.
 #include <atom/autograd/backward.hpp>
+#include <atom/ops/linear.hpp>
 #include <atom/ops/linear_cross_entropy.hpp>
 #include <atom/ops/matmul.hpp>
 #include <atom/ops/shape.hpp>
@@ -88,6 +89,36 @@ TEST_CASE("targets that are all ignored give no loss and no gradient") {
   CHECK(step.loss == std::vector<double>{0});
   CHECK(step.dx == std::vector<double>(6, 0.0));
   CHECK(step.dweight == std::vector<double>(8, 0.0));
+}
+
+TEST_CASE("a head with a bias and a cap agrees with the definition") {
+  const Index v = 37, c = 6, n = 70;
+  const auto x = random_tensor<double>({n, c}, 9), weight = random_tensor<double>({v, c}, 10);
+  const auto targets = random_targets({n}, v);
+  for (const double cap : {0.0, 0.7, 30.0})
+    for (const bool biased : {false, true}) {
+      auto bias = biased ? random_tensor<double>({v}, 11) : Tensor<double, Cpu>();
+      if (biased) bias.require_grad();
+      std::vector<std::vector<double>> dbias;
+      const auto run = [&](auto&& loss_of) {
+        bias.clear_grad();
+        const auto step = gradients(x, weight, loss_of);
+        dbias.push_back(biased ? in_double(bias.grad()) : std::vector<double>{0});
+        return step;
+      };
+      const auto fused = run([&](const auto& a, const auto& w) {
+        return ops::linear_cross_entropy(a, ops::Head<double, Cpu>{w, bias, cap}, targets);
+      });
+      const auto plain = run([&](const auto& a, const auto& w) {
+        auto logits = ops::linear(a, w, bias);
+        if (cap > 0) logits = ops::soft_cap(logits, cap);
+        return ops::cross_entropy(logits, targets);
+      });
+      CHECK(test::difference(fused.loss, plain.loss) < 1e-14);
+      CHECK(test::difference(fused.dx, plain.dx) < 1e-13);
+      CHECK(test::difference(fused.dweight, plain.dweight) < 1e-13);
+      CHECK(test::difference(dbias[0], dbias[1]) < 1e-13);
+    }
 }
 
 TEST_CASE("linear_log_probs has the bits of the training loss, for a token alone and in a batch") {

@@ -75,6 +75,11 @@ inline std::vector<Shapes> with_parameters(std::size_t parameters) {
   }
   return calls;
 }
+// The same and a vector as long as the second input.
+inline std::vector<Shapes> with_bias(std::vector<Shapes> calls) {
+  for (Shapes& shapes : calls) shapes.push_back({shapes[1][0]});
+  return calls;
+}
 inline const std::vector<Shapes> any_heads =  // (b, t, h, d)
     unary({{1, 1, 1, 2},
            {1, 1, 1, 1},
@@ -193,6 +198,8 @@ template <class T, class D> std::vector<OpCase<T, D>> op_cases() {
       {"div", any_broadcast, [](In in) { return ops::div(in[0], in[1]); }, true},
       {"neg", any_shape, [](In in) { return ops::neg(in[0]); }},
       {"scale", any_shape, [](In in) { return ops::scale(in[0], T(-1.5)); }},
+      {"clip", any_shape, [](In in) { return ops::clip(in[0], T(0.6)); }},
+      {"soft_cap", any_shape, [](In in) { return ops::soft_cap(in[0], T(0.8)); }},
       {"shift", any_shape, [](In in) { return ops::shift(in[0], T(0.75)); }},
       {"square", any_shape, [](In in) { return ops::square(in[0]); }},
       {"sqrt", any_shape, [](In in) { return ops::sqrt(in[0]); }, true},
@@ -242,6 +249,11 @@ template <class T, class D> std::vector<OpCase<T, D>> op_cases() {
       {"linear_cross_entropy", any_head,
        [](In in) {
          return ops::linear_cross_entropy(in[0], in[1], some_targets(in[0], in[1].dim(0)), {.normaliser = 3});
+       }},
+      {"linear_cross_entropy", with_bias(any_head),
+       [](In in) {
+         const ops::Head<T, D> head{.weight = in[1], .bias = in[2], .soft_cap = 0.9};
+         return ops::linear_cross_entropy(in[0], head, some_targets(in[0], in[1].dim(0)));
        }},
 
       // ---- products and attention

@@ -7,7 +7,7 @@
 #include <atom/policy/chunked.hpp>
 #include <atom/policy/compose.hpp>
 #include <atom/policy/full.hpp>
-#include <atom/policy/layer_mask.hpp>
+#include <atom/policy/layer_policy.hpp>
 #include <atom/policy/sliding_window.hpp>
 #include <atom/policy/soft_cap.hpp>
 
@@ -90,14 +90,14 @@ TEST_CASE("each policy shows the keys it says it shows") {
     for (std::int32_t key = 0; key < 50; ++key) {
       const bool before = key <= query, near = query - key < 6, same = key / 5 == query / 5;
       CHECK(sees(Chunked{.chunk = 5}, query, key) == (before && same));
-      CHECK(sees(LayerMask{}, query, key) == before);
-      CHECK(sees(LayerMask{.window = 6}, query, key) == (before && near));
-      CHECK(sees(LayerMask{.chunk = 5}, query, key) == (before && same));
-      CHECK(sees(LayerMask{.window = 6, .chunk = 5}, query, key) == (before && near && same));
+      CHECK(sees(LayerPolicy{}, query, key) == before);
+      CHECK(sees(LayerPolicy{.window = 6}, query, key) == (before && near));
+      CHECK(sees(LayerPolicy{.chunk = 5}, query, key) == (before && same));
+      CHECK(sees(LayerPolicy{.window = 6, .chunk = 5}, query, key) == (before && near && same));
     }
   constexpr std::int32_t late = 1 << 30, greatest = std::numeric_limits<std::int32_t>::max();
-  CHECK((sees(LayerMask{.window = greatest, .chunk = greatest}, late, 0) && sees(LayerMask{}, late, 0)));
-  CHECK((sees(LayerMask{.chunk = 8192}, late - 1, late - 8192) && !sees(LayerMask{.chunk = 8192}, late, late - 1)));
+  CHECK((sees(LayerPolicy{.window = greatest, .chunk = greatest}, late, 0) && sees(LayerPolicy{}, late, 0)));
+  CHECK((sees(LayerPolicy{.chunk = 8192}, late - 1, late - 8192) && !sees(LayerPolicy{.chunk = 8192}, late, late - 1)));
 }
 
 TEST_CASE("no visible key lies outside a policy's range") {
@@ -110,11 +110,11 @@ TEST_CASE("no visible key lies outside a policy's range") {
   check_tight(Chunked{});
   check_tight(Chunked{.chunk = 1});
   check_tight(Chunked{.chunk = 7});
-  check_tight(LayerMask{});
-  check_tight(LayerMask{.window = 1});
-  check_tight(LayerMask{.window = 7});
-  check_tight(LayerMask{.chunk = 8});
-  check_tight(LayerMask{.window = 3, .chunk = 5});
+  check_tight(LayerPolicy{});
+  check_tight(LayerPolicy{.window = 1});
+  check_tight(LayerPolicy{.window = 7});
+  check_tight(LayerPolicy{.chunk = 8});
+  check_tight(LayerPolicy{.window = 3, .chunk = 5});
   check_range(Alibi(3));
   check_range(all_of(SoftCap{}, SlidingWindow{.window = 5}, Causal{}));
   check_range(CappedAlibi{.window = 5, .bias = 1, .cap = 2});

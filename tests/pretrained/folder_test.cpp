@@ -2,6 +2,7 @@
 // Models to Hugging Face folders and back: names and layouts of the families, the same bits, and what does not fit.
 #include "catch.hpp"
 
+#include <atom/io/tensors.hpp>
 #include <atom/pretrained/folder.hpp>
 #include <cstdlib>
 

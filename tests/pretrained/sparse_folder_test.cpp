@@ -2,6 +2,7 @@
 // Models with experts and latent attention to folders and back.
 #include "catch.hpp"
 
+#include <atom/io/tensors.hpp>
 #include <atom/pretrained/folder.hpp>
 #include <cstdlib>
 
@@ -9,7 +10,7 @@ using namespace atom;
 
 namespace {
 
-using Model = models::SparseTransformer<float>;
+using Model = models::FullTransformer<float>;
 
 struct Folder {
   std::string path;

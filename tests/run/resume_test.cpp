@@ -29,7 +29,7 @@ std::vector<TokenId> some_tokens() {
 
 // What trains: a plain model, and one with experts whose choice is balanced by a bias.
 using Plain = models::Transformer<float, Cpu>;
-using Sparse = models::SparseTransformer<float, Cpu>;
+using Sparse = models::FullTransformer<float, Cpu>;
 template <class M> models::TransformerConfig shape() {
   models::TransformerConfig c{.vocab = 17, .context = 16, .layers = 2, .heads = 2, .width = 16, .dropout = 0.1};
   if (std::is_same_v<M, Sparse>)

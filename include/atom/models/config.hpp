@@ -3,8 +3,7 @@
 #pragma once
 
 #include "../core/error.hpp"
-#include "../nn/attention.hpp"
-#include "../nn/norm.hpp"
+#include "../nn/block.hpp"
 #include "../nn/router.hpp"
 #include "../ops/activation.hpp"
 #include "../ops/rope_scaling.hpp"
@@ -41,6 +40,7 @@ struct MoeConfig {
 struct LayerConfig {
   Index window = 0, chunk = 0;  // keys seen: the last `window`, those of the query's chunk; 0: all
   bool rotates = true;          // else without positions (NoPE)
+  bool local_rope = false;      // turns by local_rope_theta
   bool temperature = false;     // queries grow with their position (Llama 4)
   bool qk_norm = true;          // where the model has one
   bool sparse = false;          // experts
@@ -60,8 +60,19 @@ struct TransformerConfig {
 
   nn::NormKind norm = nn::NormKind::rms;
   double norm_eps = 1e-5;
-  bool learned_positions = false;  // else rotary
+  bool norm_weight = true;  // false: norms have no parameters (OLMo 1)
+  double norm_offset = 0;   // of the weights of rms norms (Gemma: 1)
+  bool pre_norm = true;     // of what a branch reads
+  bool post_norm = false;   // of what a branch says
+  nn::Residual residual = nn::Residual::sequential;
+  double embedding_scale = 1;
+  bool embedding_norm = false;
+  double branch_scale = 1;                // of what each branch adds
+  double logit_scale = 1, logit_cap = 0;  // the scale comes first; cap 0: none
+  bool learned_positions = false;         // else rotary,
+  bool alibi = false;                     // or neither, and scores that fall with the distance
   double rope_theta = 10000;
+  double local_rope_theta = 10000;  // of layers with local_rope, without scaling
   RopePairing rope_pairing = RopePairing::half_split;
   Index rotary_dim = 0;  // of each head; 0: all of it (latent: rope_dim)
   ops::RopeScaling rope_scaling = {};
@@ -69,6 +80,8 @@ struct TransformerConfig {
   bool qk_norm_weight = true, qk_norm_after_rope = false;
   bool sinks = false;          // a logit for each head that takes probability and gives nothing (gpt-oss)
   double attention_scale = 0;  // of q.k; 0: 1 / sqrt(head_dim)
+  double attention_cap = 0;    // scores stay within -cap..cap; 0: none
+  double clip_qkv = 0;         // of queries, keys and values; 0: none
   // On layers with `temperature`: queries times 1 + beta ln(1 + floor((position + offset) / floor)).
   double temperature_beta = 0.1, temperature_floor = 8192, temperature_offset = 1;
   LatentConfig latent = {};
@@ -76,6 +89,7 @@ struct TransformerConfig {
   bool gated = true;
   bool qkv_bias = false, o_bias = false, ffn_bias = false;
   bool tie_embeddings = true;
+  bool head_bias = false;
   double dropout = 0;  // in training: of the embeddings and of what each branch adds
   MoeConfig moe = {};
   // Multi-token prediction (DeepSeek-AI 2024): blocks that guess a further token in training. 0 or 1.
@@ -103,6 +117,9 @@ struct TransformerConfig {
     return {
         .vocab = vocab, .context = context, .layers = layers, .heads = heads, .width = width, .tie_embeddings = false};
   }
+
+  bool rotary() const { return !learned_positions && !alibi; }
+  nn::NormShape norm_shape() const { return {norm, norm_eps, norm_weight, norm_offset}; }
 
   friend bool operator==(const TransformerConfig&, const TransformerConfig&) = default;
 };
@@ -140,21 +157,24 @@ inline TransformerConfig resolved(TransformerConfig c) {
   }
   positive("head_dim", c.head_dim);
   if (c.rotary_dim == 0) c.rotary_dim = c.latent.kv_rank > 0 ? c.latent.rope_dim : c.head_dim;
-  check(c.learned_positions || c.rotary_dim % 2 == 0, "config", "rotary positions need an even head_dim: found ",
-        c.rotary_dim);
-  using Scaling = ops::RopeScaling::Kind;
-  check(c.rope_scaling.kind != Scaling::dynamic && c.rope_scaling.kind != Scaling::longrope, "config",
-        "rope_scaling is one whose angles do not depend on the text's length");
+  check(!c.rotary() || c.rotary_dim % 2 == 0, "config", "rotary positions need an even head_dim: found ", c.rotary_dim);
+  check(!(c.learned_positions && c.alibi), "config", "positions are learned or linear biases, not both");
   if (c.feed_forward == 0) c.feed_forward = c.gated ? (c.width * 8 / 3 + 31) / 32 * 32 : 4 * c.width;
   positive("feed_forward", c.feed_forward);
   check(c.norm_eps > 0, "config", "norm_eps is positive: found ", c.norm_eps);
-  check(c.rope_theta > 0, "config", "rope_theta is positive: found ", c.rope_theta);
+  check(c.rope_theta > 0 && c.local_rope_theta > 0, "config", "rope_theta is positive: found ", c.rope_theta, " and ",
+        c.local_rope_theta);
+  check(c.logit_cap >= 0 && c.attention_cap >= 0 && c.clip_qkv >= 0, "config", "caps are not negative: found ",
+        c.logit_cap, ", ", c.attention_cap, " and ", c.clip_qkv);
+  check(c.residual == nn::Residual::sequential || (c.pre_norm && !c.post_norm), "config",
+        "parallel branches have a norm before them and none behind");
+  check(!(c.head_bias && c.tie_embeddings), "config", "a tied head has no bias");
   check(c.dropout >= 0 && c.dropout < 1, "config", "dropout is in [0, 1): found ", c.dropout);
   if (const auto& a = c.latent; a.kv_rank > 0) {
     positive("latent.nope_dim", a.nope_dim);
     positive("latent.rope_dim", a.rope_dim);
     positive("latent.value_dim", a.value_dim);
-    check(a.q_rank >= 0 && !c.learned_positions, "config", "latent attention has rotary positions and q_rank >= 0");
+    check(a.q_rank >= 0 && c.rotary(), "config", "latent attention has rotary positions and q_rank >= 0");
   }
   if (c.moe.experts > 0) detail::resolve_experts(c);
   check(c.mtp == 0 || c.mtp == 1, "config", "mtp is 0 or 1: found ", c.mtp);

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "../nn/block.hpp"
-#include "../policy/layer_mask.hpp"
+#include "../policy/layer_policy.hpp"
 #include "config.hpp"
 
 namespace atom::models::detail {
@@ -12,9 +12,12 @@ inline LayerConfig layer_of(const TransformerConfig& c, Index i) {
   return i < std::ssize(c.layer) ? c.layer[static_cast<std::size_t>(i)] : LayerConfig{};
 }
 
-inline LayerMask mask_of(const TransformerConfig& c, Index i) {
+inline LayerPolicy policy_of(const TransformerConfig& c, Index i) {
   const LayerConfig layer = layer_of(c, i);
-  return {.window = static_cast<std::int32_t>(layer.window), .chunk = static_cast<std::int32_t>(layer.chunk)};
+  return {.window = static_cast<std::int32_t>(layer.window),
+          .chunk = static_cast<std::int32_t>(layer.chunk),
+          .soft_cap = static_cast<float>(c.attention_cap),
+          .alibi = c.alibi ? Alibi(static_cast<int>(c.heads)) : Alibi()};
 }
 
 inline nn::AttentionShape attention_shape(const TransformerConfig& c, const LayerConfig& layer) {
@@ -26,11 +29,10 @@ inline nn::AttentionShape attention_shape(const TransformerConfig& c, const Laye
           .o_bias = c.o_bias,
           .scale = c.attention_scale,
           .sinks = c.sinks,
-          .rotates = layer.rotates,
+          .clip = c.clip_qkv,
           .qk_norm = layer.qk_norm ? c.qk_norm : nn::QkNorm::none,
-          .qk_norm_weight = c.qk_norm_weight,
+          .qk_norm_shape = {.eps = c.norm_eps, .weight = c.qk_norm_weight, .offset = c.norm_offset},
           .qk_norm_after_rope = c.qk_norm_after_rope,
-          .qk_norm_eps = c.norm_eps,
           .temperature = {.beta = layer.temperature ? c.temperature_beta : 0,
                           .floor_scale = c.temperature_floor,
                           .offset = c.temperature_offset}};
@@ -66,23 +68,29 @@ inline nn::ExpertsShape experts_shape(const TransformerConfig& c) {
           .shared_gate = m.shared_gate};
 }
 
-// Of a program that was compiled without experts and latent attention.
-inline void check_dense(const TransformerConfig& c) {
+// Of a program that was compiled with the parts of GPT-2 and Llama alone.
+inline void check_plain(const TransformerConfig& c) {
   check(c.moe.experts == 0 && c.latent.kv_rank == 0 && c.mtp == 0, "config",
-        "experts, latent attention and multi-token prediction need a SparseTransformer");
+        "experts, latent attention and multi-token prediction need a FullTransformer");
+  check(c.pre_norm && !c.post_norm && c.residual == nn::Residual::sequential && c.branch_scale == 1, "config",
+        "other forms of residual layers need a FullTransformer");
+  check(c.embedding_scale == 1 && !c.embedding_norm && c.logit_scale == 1 && c.logit_cap == 0 && !c.head_bias, "config",
+        "scales, caps, biases and norms of embeddings and logits need a FullTransformer");
 }
 
 template <class T, class D, class Router>
 [[gnu::cold]] nn::Block<T, D, Router> make_block(const TransformerConfig& c, Index i, D device) {
   const LayerConfig layer = layer_of(c, i);
-  nn::Block<T, D, Router> block;
-  block.norm1 = {c.norm, c.width, c.norm_eps, device};
-  block.norm2 = {c.norm, c.width, c.norm_eps, device};
-  if constexpr (block.sparse) {
+  nn::Block<T, D, Router> block{.residual = c.residual, .pre_norm = c.pre_norm, .branch_scale = c.branch_scale};
+  if (c.pre_norm) block.norm1 = {c.norm_shape(), c.width, device};
+  if (c.pre_norm && c.residual != nn::Residual::parallel_one_norm) block.norm2 = {c.norm_shape(), c.width, device};
+  if constexpr (block.full) {
     if (c.latent.kv_rank > 0) block.latent.emplace(latent_shape(c), device);
     if (layer.sparse) block.experts.emplace(experts_shape(c), device);
+    if (c.post_norm) block.post_norm1.emplace(c.norm_shape(), c.width, device);
+    if (c.post_norm) block.post_norm2.emplace(c.norm_shape(), c.width, device);
   }
-  if (!block.latent) block.attention = nn::Attention<T, D>(attention_shape(c, layer), device);
+  if (!block.latent) block.attention = nn::Attention<T, D, block.full>(attention_shape(c, layer), device);
   if (!block.experts) block.feed_forward = {c.width, c.feed_forward, c.activation, c.gated, c.ffn_bias, device};
   return block;
 }

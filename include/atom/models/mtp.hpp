@@ -18,11 +18,11 @@ template <class T, class D, class Router> struct Mtp {
   nn::Norm<T, D> norm;  // before the head, which is the model's
 
   [[gnu::cold]] Mtp(const TransformerConfig& c, D device)
-      : token_norm(c.norm, c.width, c.norm_eps, device),
-        state_norm(c.norm, c.width, c.norm_eps, device),
+      : token_norm(c.norm_shape(), c.width, device),
+        state_norm(c.norm_shape(), c.width, device),
         join(2 * c.width, c.width, false, device),
         block(detail::make_block<T, D, Router>(c, c.layers - 1, device)),
-        norm(c.norm, c.width, c.norm_eps, device) {}
+        norm(c.norm_shape(), c.width, device) {}
 
   // What the head reads, for the places 0..t-2: h (b, t, c) after the model's last norm, tokens (b, t, c) embedded;
   // -> (b, t - 1, c), of which place p guesses token p + 2.

@@ -9,9 +9,11 @@
 #include "../ops/linear_cross_entropy.hpp"
 #include "../ops/with_auxiliary.hpp"
 #include "../policy/causal.hpp"
-#include "../policy/layer_mask.hpp"
+#include "../policy/layer_policy.hpp"
 #include "config.hpp"
 #include "mtp.hpp"
+#include "read_by_length.hpp"
+#include "rope_tables.hpp"
 
 namespace atom::models {
 
@@ -27,8 +29,8 @@ template <class T, class D> struct Losses {
   Tensor<T, D> mtp = {};     // cross entropy of the multi-token prediction
 };
 
-// Policy LayerMask takes windows and chunks from the config. With NoRouter a program compiles neither experts nor
-// latent attention, and a config that has them is an error; SparseTransformer has all parts.
+// Policy LayerPolicy takes windows, chunks, caps and biases of scores from the config. With NoRouter a program compiles
+// what GPT-2 and Llama have, and a config that asks for more is an error; FullTransformer has all parts.
 template <class T, class D = Device, ScorePolicy Policy = Causal, class Router = nn::NoRouter> class Transformer {
  public:
   using Scalar = T;
@@ -38,13 +40,14 @@ template <class T, class D = Device, ScorePolicy Policy = Causal, class Router =
   TransformerConfig config;  // resolved
   Policy policy;
   Router router;
-  nn::Embedding<T, D> embedding;                 // (v, c)
+  nn::Embedding<T, D> embedding;  // (v, c)
+  typename Block::template IfFull<nn::Norm<T, D>> embedding_norm;
   std::optional<nn::Embedding<T, D>> positions;  // (context, c), learned positions only
   std::vector<Block> blocks;
   nn::Norm<T, D> norm;
   std::optional<nn::Linear<T, D>> head;  // (v, c); absent: the embedding's weight
-  typename Block::template IfSparse<Mtp<T, D, Router>> mtp;
-  ops::RopeTable<T, D> rope;          // rotary positions only
+  typename Block::template IfFull<Mtp<T, D, Router>> mtp;
+  RopeTables<T, D> ropes;             // rotary positions only
   nn::RoutingProbe<T, D> on_routing;  // called by every layer with experts, in training and sampling; empty: free
 
   // Initialised from rng; every parameter is a leaf of the graph. Error `[config] ...`.
@@ -54,7 +57,7 @@ template <class T, class D = Device, ScorePolicy Policy = Causal, class Router =
   }
   // The same with a router of your own.
   Transformer(const TransformerConfig& sizes, const Rng& rng, Router own_router, D device = {},
-              Policy score_policy = {}) requires Block::sparse : Transformer(sizes, device, std::move(score_policy)) {
+              Policy score_policy = {}) requires Block::full : Transformer(sizes, device, std::move(score_policy)) {
     router = std::move(own_router);
     initialise(rng);
   }
@@ -63,23 +66,23 @@ template <class T, class D = Device, ScorePolicy Policy = Causal, class Router =
       : config(resolved(sizes)),
         policy(std::move(score_policy)),
         embedding(config.vocab, config.width, device),
-        norm(config.norm, config.width, config.norm_eps, device) {
+        norm(config.norm_shape(), config.width, device),
+        ropes(config, device) {
     const auto& c = config;
-    if constexpr (Block::sparse) {
+    if constexpr (Block::full) {
       if constexpr (std::is_same_v<Router, nn::TopKRouter>) router = c.moe.router;
+      if (c.embedding_norm) embedding_norm.emplace(c.norm_shape(), c.width, device);
       if (c.mtp > 0) mtp.emplace(c, device);
     } else {
-      detail::check_dense(c);
+      detail::check_plain(c);
     }
-    if constexpr (!std::is_same_v<Policy, LayerMask>)
-      check(std::ranges::all_of(c.layer, [](const auto& l) { return l.window == 0 && l.chunk == 0; }), "config",
-            "windows and chunks of layers need the policy LayerMask");
-    if (c.learned_positions)
-      positions.emplace(c.context, c.width, device);
-    else
-      rope = ops::RopeTable<T, D>({c.rope_theta, c.rotary_dim, c.rope_pairing, c.rope_scaling}, c.context, device);
+    if constexpr (!std::is_same_v<Policy, LayerPolicy>)
+      check(!c.alibi && c.attention_cap == 0 &&
+                std::ranges::all_of(c.layer, [](const auto& l) { return l.window == 0 && l.chunk == 0; }),
+            "config", "windows, chunks, caps and biases of scores need the policy LayerPolicy");
+    if (c.learned_positions) positions.emplace(c.context, c.width, device);
     for (Index i = 0; i < c.layers; ++i) blocks.push_back(detail::make_block<T, D, Router>(c, i, device));
-    if (!c.tie_embeddings) head.emplace(c.width, c.vocab, false, device);
+    if (!c.tie_embeddings) head.emplace(c.width, c.vocab, c.head_bias, device);
     nn::require_grad(*this);
   }
 
@@ -95,7 +98,7 @@ template <class T, class D = Device, ScorePolicy Policy = Causal, class Router =
   Tensor<T, D> loss(const Tensor<TokenId, D>& ids, const Tensor<TokenId, D>& targets,
                     const LossOptions& options = {}) const {
     const auto parts = losses(ids, targets, options);
-    if constexpr (Block::sparse) {
+    if constexpr (Block::full) {
       const auto total = ops::with_auxiliary(parts.cross_entropy, parts.router);
       if (!parts.mtp.defined()) return total;
       return ops::with_auxiliary(total, parts.mtp * static_cast<T>(config.mtp_weight));
@@ -112,12 +115,13 @@ template <class T, class D = Device, ScorePolicy Policy = Causal, class Router =
     nn::Pass<T, D> pass{.mode = options.mode, .dropout = config.dropout};
     const ops::CrossEntropyOptions normalised{.normaliser = static_cast<double>(options.tokens)};
     const auto h = run(ids, pass);
-    Losses<T, D> parts{.cross_entropy = ops::linear_cross_entropy(h, head_weight(), targets, normalised)};
-    if constexpr (Block::sparse)
+    Losses<T, D> parts{.cross_entropy = ops::linear_cross_entropy(scaled(h), loss_head(), targets, normalised)};
+    if constexpr (Block::full)
       if (options.mode.training) {
         if (const Index t = ids.dim(1); mtp && t > 1) {
-          const auto guess = (*mtp)(h, embedding(ids), pass, config.layers, layer_policy(config.layers - 1), router);
-          parts.mtp = ops::linear_cross_entropy(guess, head_weight(), ops::slice(targets, 1, 1, t - 1), normalised);
+          const auto guess = (*mtp)(h, embedded(ids), pass, config.layers, layer_policy(config.layers - 1), router);
+          parts.mtp =
+              ops::linear_cross_entropy(scaled(guess), loss_head(), ops::slice(targets, 1, 1, t - 1), normalised);
         }
         const double share =
             options.tokens > 0 ? static_cast<double>(ids.size()) / static_cast<double>(options.tokens) : 1;
@@ -129,7 +133,7 @@ template <class T, class D = Device, ScorePolicy Policy = Causal, class Router =
   // Log-probability (b, t) of each target given the ids up to its place, in the bits of training. Not differentiated.
   Tensor<T, D> log_probabilities(const Tensor<TokenId, D>& ids, const Tensor<TokenId, D>& targets) const {
     const NoGrad no_grad;
-    return ops::linear_log_probs(hidden(ids), head_weight(), targets);
+    return ops::linear_log_probs(scaled(hidden(ids)), loss_head(), targets);
   }
 
   // ids (b, t) -> what the head reads (b, t, c).
@@ -163,13 +167,21 @@ template <class T, class D = Device, ScorePolicy Policy = Causal, class Router =
   Tensor<T, D> next_logits(const Tensor<TokenId, D>& ids, std::span<const std::int32_t> counts,
                            nn::KvCache<T, D>& cache) const {
     const NoGrad no_grad;
+    check(std::ranges::all_of(counts, [&](Index count) { return count >= 0 && count <= ids.dim(1); }), "transformer",
+          "counts are within the ", ids.dim(1), " columns of ids");
+    if constexpr (Block::full)
+      if (ropes.by_length()) return detail::read_by_length(*this, ids, counts, cache);
+    return read_on(ids, counts, cache);
+  }
+
+  // The same for texts that end in one regime of the angles, of which `length` is a length.
+  Tensor<T, D> read_on(const Tensor<TokenId, D>& ids, std::span<const std::int32_t> counts, nn::KvCache<T, D>& cache,
+                       Index length = 0) const {
     const Index b = ids.dim(0), t = ids.dim(1);
-    check(std::ranges::all_of(counts, [&](Index count) { return count >= 0 && count <= t; }), "transformer",
-          "counts are within the ", t, " columns of ids");
     Tensor<T, D> h;  // (b, t, c)
     for (Index start = 0; start < t; start += cache.shape().pass) {
-      const Index length = std::min(cache.shape().pass, t - start);
-      const auto part = read(ops::slice(ids, 1, start, length), counts, start, cache);
+      const Index columns = std::min(cache.shape().pass, t - start);
+      const auto part = read(ops::slice(ids, 1, start, columns), counts, start, cache, length);
       h = start == 0 ? part : ops::concat(h, part, 1);
     }
     const auto limits = Tensor<std::int32_t, D>::from(counts, {b}, device());
@@ -182,6 +194,7 @@ template <class T, class D = Device, ScorePolicy Policy = Causal, class Router =
 
   template <class Self, class F> static void visit(Self& self, F&& f) {
     f("embedding", self.embedding);
+    f("embedding_norm", self.embedding_norm);
     f("positions", self.positions);
     f("blocks", self.blocks);
     f("norm", self.norm);
@@ -192,13 +205,13 @@ template <class T, class D = Device, ScorePolicy Policy = Causal, class Router =
  private:
   // Hidden states of one pass over the cache: columns start.. of what `counts` says is new.
   Tensor<T, D> read(const Tensor<TokenId, D>& ids, std::span<const std::int32_t> counts, Index start,
-                    nn::KvCache<T, D>& cache) const {
+                    nn::KvCache<T, D>& cache, Index length) const {
     const Index t = ids.dim(1);
     cache.begin(counts, start, t);
     Buffer<TokenId, D> where(device(), ids.shape());
     for_each(device(), ids.size(), nn::detail::NewPositions{cache.starts(), where.mutable_data(), t, config.context});
     nn::Pass<T, D> pass{.cache = &cache, .positions = constant(where)};
-    const auto h = run(ids, pass);
+    const auto h = run(ids, pass, length);
     cache.commit();
     return h;
   }
@@ -216,29 +229,58 @@ template <class T, class D = Device, ScorePolicy Policy = Causal, class Router =
   }
 
   auto layer_policy(Index i) const {
-    if constexpr (std::is_same_v<Policy, LayerMask>)
-      return detail::mask_of(config, i);
+    if constexpr (std::is_same_v<Policy, LayerPolicy>)
+      return detail::policy_of(config, i);
     else
       return policy_for_layer(policy, static_cast<int>(i));
   }
 
-  Tensor<T, D> logits_of(const Tensor<T, D>& h) const { return ops::linear(h, head_weight(), Tensor<T, D>()); }
+  // What the head reads of a hidden state.
+  Tensor<T, D> scaled(const Tensor<T, D>& h) const {
+    if constexpr (Block::full)
+      if (config.logit_scale != 1) return h * static_cast<T>(config.logit_scale);
+    return h;
+  }
+  auto loss_head() const {
+    if constexpr (Block::full)
+      return ops::Head<T, D>{head_weight(), head ? head->bias : Tensor<T, D>(), config.logit_cap};
+    else
+      return head_weight();
+  }
+  Tensor<T, D> logits_of(const Tensor<T, D>& h) const {
+    const auto logits = ops::linear(scaled(h), head_weight(), head ? head->bias : Tensor<T, D>());
+    if constexpr (Block::full)
+      if (config.logit_cap > 0) return ops::soft_cap(logits, static_cast<T>(config.logit_cap));
+    return logits;
+  }
+  Tensor<T, D> embedded(const Tensor<TokenId, D>& ids) const {
+    const auto x = embedding(ids);
+    if constexpr (Block::full) {
+      if (config.embedding_scale != 1) return x * static_cast<T>(config.embedding_scale);
+      if (embedding_norm) return (*embedding_norm)(x);
+    }
+    return x;
+  }
 
-  Tensor<T, D> run(const Tensor<TokenId, D>& ids, nn::Pass<T, D>& pass) const {
-    if (!config.learned_positions) pass.rope = &rope;
+  // `length`: of the texts, where the angles depend on it; 0: that of ids.
+  Tensor<T, D> run(const Tensor<TokenId, D>& ids, nn::Pass<T, D>& pass, Index length = 0) const {
+    const auto usual = ropes.usual(length > 0 ? length : ids.dim(1));
     pass.probe = &on_routing;
-    auto x = embedding(ids);  // (b, t, c)
+    auto x = embedded(ids);  // (b, t, c)
     if (positions)
       x = x + (pass.cache ? (*positions)(pass.positions) : ops::slice(positions->weight, 0, 0, ids.dim(1)));
     x = pass.drop(x);
-    for (std::size_t i = 0; i < blocks.size(); ++i)
-      x = blocks[i](x, pass, static_cast<Index>(i), layer_policy(static_cast<Index>(i)), router);
+    for (Index i = 0; i < config.layers; ++i) {
+      const LayerConfig layer = detail::layer_of(config, i);
+      pass.rope = !layer.rotates ? ops::RopeTable<T, D>() : layer.local_rope ? ropes.local() : usual;
+      x = blocks[static_cast<std::size_t>(i)](x, pass, i, layer_policy(i), router);
+    }
     return norm(x);
   }
 };
 
 // With every part that a config can ask for.
-template <class T, class D = Device, class Router = nn::TopKRouter> using SparseTransformer =
-    Transformer<T, D, LayerMask, Router>;
+template <class T, class D = Device, class Router = nn::TopKRouter> using FullTransformer =
+    Transformer<T, D, LayerPolicy, Router>;
 
 }  // namespace atom::models

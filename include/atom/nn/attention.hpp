@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attention: grouped-query self-attention with any score policy, over the sequence itself or over a cache.
-//   project -> split into heads -> [norm of q and k] -> rope -> [norm of q and k] -> [temperature of q] -> mix -> o
+//   project -> split into heads -> [norm of q, k] -> [clip] -> rope -> [norm of q, k] -> [temperature of q] -> mix -> o
 #pragma once
 
 #include "../ops/attention.hpp"
@@ -33,12 +33,13 @@ struct AttentionShape {
   bool qkv_bias = false, o_bias = false;
   double scale = 0;    // of q.k; 0: 1 / sqrt(head_dim)
   bool sinks = false;  // a learned logit for each query head that takes weight and has no value
-  bool rotates = true;
+  double clip = 0;     // queries, keys and values are kept within -clip..clip before they turn; 0: they are not
   QkNorm qk_norm = QkNorm::none;
-  bool qk_norm_weight = true;
+  NormShape qk_norm_shape = {.eps = 1e-6};
   bool qk_norm_after_rope = false;
-  double qk_norm_eps = 1e-6;
   QueryTemperature temperature = {};
+
+  bool is_plain() const { return !sinks && clip == 0 && qk_norm == QkNorm::none && temperature.beta == 0; }
 };
 
 namespace detail {
@@ -53,8 +54,8 @@ template <class T> struct Temperatures {
 
 // y (b, t, h, d) turned by the pass's table, if it has one.
 template <class T, class D> Tensor<T, D> rotated(const Tensor<T, D>& y, const Pass<T, D>& pass) {
-  if (!pass.rope) return y;
-  return pass.cache ? ops::rope(y, *pass.rope, pass.positions) : ops::rope(y, *pass.rope);
+  if (!pass.rope.defined()) return y;
+  return pass.cache ? ops::rope(y, pass.rope, pass.positions) : ops::rope(y, pass.rope);
 }
 
 // Mixes new tokens over those that layer `layer` of the cache holds, and adds them. An undefined v: values lie within
@@ -70,7 +71,9 @@ Tensor<T, D> over_cache(const Tensor<T, D>& q, const Tensor<T, D>& k, const Tens
 
 }  // namespace detail
 
-template <class T, class D> struct Attention {
+// Without `full` a program compiles neither norms of queries and keys nor sinks, clips and temperatures, and a shape
+// that asks for one is an error.
+template <class T, class D, bool full = true> struct Attention {
   using Scalar = T;
   using DeviceType = D;
 
@@ -91,14 +94,16 @@ template <class T, class D> struct Attention {
         o(s.heads * s.head_dim, s.width, s.o_bias, device),
         q_norm(norm(s, s.heads, device)),
         k_norm(norm(s, s.kv_heads, device)),
-        sinks(s.sinks ? Tensor<T, D>::zeros({s.heads}, device) : Tensor<T, D>()) {}
+        sinks(s.sinks ? Tensor<T, D>::zeros({s.heads}, device) : Tensor<T, D>()) {
+    check(full || s.is_plain(), "attention", "norms, sinks, clips and temperatures need Attention<T, D, true>");
+  }
 
   // x (b, t, c) -> (b, t, c), plus the residual if there is one. `layer` names the slot of the pass's cache.
   template <ScorePolicy Policy> Tensor<T, D> operator()(const Tensor<T, D>& x, const Tensor<T, D>& residual,
                                                         Pass<T, D>& pass, Index layer, const Policy& policy) const {
     const auto queries = heated(heads(q, q_norm, shape.heads, x, pass), pass);  // (b, t, h, d)
     const auto keys = heads(k, k_norm, shape.kv_heads, x, pass);                // (b, t, k, d)
-    const auto values = split(v(x), shape.kv_heads);                            // (b, t, k, d)
+    const auto values = split(clipped(v(x)), shape.kv_heads);                   // (b, t, k, d)
     ops::AttentionOptions<T, D> options{.sinks = sinks};
     if (shape.scale != 0) options.scale = shape.scale;
     const auto mixed = pass.cache ? detail::over_cache(queries, keys, values, *pass.cache, layer, policy, options)
@@ -118,36 +123,45 @@ template <class T, class D> struct Attention {
 
  private:
   static Norm<T, D> norm(const AttentionShape& s, Index count, D device) {
-    Norm<T, D> result;
-    result.eps = s.qk_norm_eps;
-    if (s.qk_norm != QkNorm::none && s.qk_norm_weight)
-      result.weight = Tensor<T, D>::full({s.qk_norm == QkNorm::whole ? count * s.head_dim : s.head_dim}, T(1), device);
-    return result;
+    if (s.qk_norm == QkNorm::none) return {};
+    return {s.qk_norm_shape, s.qk_norm == QkNorm::whole ? count * s.head_dim : s.head_dim, device};
   }
 
   Tensor<T, D> split(const Tensor<T, D>& y, Index count) const {
     return ops::reshape(y, {y.dim(0), y.dim(1), count, shape.head_dim});
   }
 
+  Tensor<T, D> clipped(const Tensor<T, D>& y) const {
+    if constexpr (full)
+      if (shape.clip > 0) return ops::clip(y, static_cast<T>(shape.clip));
+    return y;
+  }
+
   // Queries or keys (b, t, count, d), as they are compared but for the temperature.
   Tensor<T, D> heads(const Linear<T, D>& project, const Norm<T, D>& norm, Index count, const Tensor<T, D>& x,
                      const Pass<T, D>& pass) const {
+    if constexpr (!full) return detail::rotated(split(project(x), count), pass);
     const auto normed = [&](const Tensor<T, D>& y, bool wanted) {
       if (shape.qk_norm == QkNorm::none || !wanted) return y;
       if (shape.qk_norm == QkNorm::per_head) return norm(y);
       return split(norm(ops::reshape(y, {y.dim(0), y.dim(1), count * shape.head_dim})), count);
     };
     const auto before = normed(split(project(x), count), !shape.qk_norm_after_rope);
-    return normed(shape.rotates ? detail::rotated(before, pass) : before, shape.qk_norm_after_rope);
+    return normed(detail::rotated(clipped(before), pass), shape.qk_norm_after_rope);
   }
 
   Tensor<T, D> heated(const Tensor<T, D>& queries, const Pass<T, D>& pass) const {
-    if (shape.temperature.beta == 0) return queries;
+    if constexpr (full)
+      if (shape.temperature.beta != 0) return queries * temperatures(queries, pass);
+    return queries;
+  }
+  // Of each position: (b, t, 1, 1) over a cache, else (1, t, 1, 1).
+  Tensor<T, D> temperatures(const Tensor<T, D>& queries, const Pass<T, D>& pass) const {
     const Index b = pass.cache ? queries.dim(0) : 1, t = queries.dim(1);
     Buffer<T, D> factors(queries.device(), {b, t, 1, 1});
     const std::int32_t* positions = pass.cache ? pass.positions.buffer().data() : nullptr;
     for_each(queries.device(), b * t, detail::Temperatures<T>{shape.temperature, positions, factors.mutable_data()});
-    return ops::mul(queries, constant(factors));
+    return constant(factors);
   }
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Initial values by role: matrices and embeddings normal, biases 0, norm factors 1. Every parameter draws from a stream
-// named after it, so its values depend on the seed and the name alone, not on what else the model has.
+// Initial values by role: matrices and embeddings normal, biases 0; norms keep what they were made with. Every
+// parameter draws from a stream named after it, so its values depend on the seed and the name alone, not on what else
+// the model has.
 #pragma once
 
 #include "../core/random.hpp"
@@ -19,11 +20,11 @@ template <Module M> void initialise(M& module, const Rng& rng, const InitOptions
   for_each_tensor(module, [&](const std::string& name, auto& tensor, Role role) {
     using TensorType = std::remove_cvref_t<decltype(tensor)>;
     using T = typename TensorType::Scalar;
-    if (role == Role::buffer) return;
+    if (role == Role::buffer || role == Role::norm) return;
     if constexpr (is_differentiable_v<T>) {
       const auto fill = [&](const TensorType& values) { tensor.assign(values.to_vector()); };
-      if (role == Role::norm || role == Role::bias) {
-        fill(TensorType::full(tensor.shape(), T(role == Role::norm ? 1 : 0), tensor.device()));
+      if (role == Role::bias) {
+        fill(TensorType::zeros(tensor.shape(), tensor.device()));
       } else {
         const bool residual = name.ends_with(".o.weight") || name.ends_with(".down.weight") || name.ends_with(".down");
         const double stddev =

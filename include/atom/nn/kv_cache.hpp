@@ -66,6 +66,9 @@ template <class T, class D> class KvCache {
     check(length == now || length == 0 || now <= least_slots_, "kv_cache", "a ring has overwritten older tokens");
     now = static_cast<std::int32_t>(length);
   }
+  // The text of sequence b that it has read, where the model keeps it: keys whose angles depend on the text's length
+  // are computed again when that changes them.
+  std::vector<TokenId>& text(Index b) { return texts_[static_cast<std::size_t>(b)]; }
 
   // Opens a pass over columns first..first+t-1 of a batch of which the first counts[b] columns are new tokens.
   // Errors: more than `pass` at once; a sequence beyond capacity.
@@ -119,6 +122,7 @@ template <class T, class D> class KvCache {
   std::vector<std::int32_t> lengths_, added_, ends_;
   Buffer<std::int32_t, D> positions_;  // (3, b)
   std::vector<Layer> layers_;
+  std::vector<std::vector<TokenId>> texts_{lengths_.size()};
   Index least_slots_ = std::numeric_limits<Index>::max();
 };
 

@@ -47,7 +47,7 @@ template <class T, class D> struct LatentAttention {
   explicit LatentAttention(const LatentShape& s, D device = {})
       : shape(s),
         kv_a(s.width, s.kept_dim(), s.bias, device),
-        kv_a_norm(NormKind::rms, s.kv_rank, s.norm_eps, device),
+        kv_a_norm({.eps = s.norm_eps}, s.kv_rank, device),
         kv_b(s.kv_rank, s.heads * (s.nope_dim + s.value_dim), false, device),
         o(s.heads * s.value_dim, s.width, s.bias, device) {
     const Index queries = s.heads * s.head_dim();
@@ -55,7 +55,7 @@ template <class T, class D> struct LatentAttention {
       q = {s.width, queries, false, device};
     } else {
       q_a = {s.width, s.q_rank, s.bias, device};
-      q_a_norm = {NormKind::rms, s.q_rank, s.norm_eps, device};
+      q_a_norm = {{.eps = s.norm_eps}, s.q_rank, device};
       q_b = {s.q_rank, queries, false, device};
     }
   }

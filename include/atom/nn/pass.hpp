@@ -56,12 +56,12 @@ template <class T, class D> using RoutingProbe = std::function<void(const Routin
 template <class T, class D> struct Pass {
   Mode mode = {};
   double dropout = 0;
-  const ops::RopeTable<T, D>* rope = nullptr;  // null: no rotation
-  KvCache<T, D>* cache = nullptr;              // null: every sequence starts at position 0 and nothing is kept
-  Tensor<TokenId, D> positions = {};           // (b, t) with a cache
-  std::uint64_t places = 0;                    // dropouts so far: each draws its own numbers
-  const RoutingProbe<T, D>* probe = nullptr;   // told what routers do
-  Tensor<T, D> losses = {};                    // sum of what routers want minimised
+  ops::RopeTable<T, D> rope = {};             // the layer's; undefined: no rotation
+  KvCache<T, D>* cache = nullptr;             // null: every sequence starts at position 0 and nothing is kept
+  Tensor<TokenId, D> positions = {};          // (b, t) with a cache
+  std::uint64_t places = 0;                   // dropouts so far: each draws its own numbers
+  const RoutingProbe<T, D>* probe = nullptr;  // told what routers do
+  Tensor<T, D> losses = {};                   // sum of what routers want minimised
 
   void add_loss(const Tensor<T, D>& loss) {
     if (loss.defined()) losses = losses.defined() ? losses + loss : loss;

@@ -1,10 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Routers: how tokens choose their experts. A router is a policy, any struct with
-//
-//   template <class T, class D> Routing<T, D> operator()(const RouterInput<T, D>& in) const;
-//
-// written in differentiable operations; the gradient reaches the router through the weights and through `loss`.
-// TopKRouter covers the published rules but sparse_mixer.hpp's.
+// TopKRouter: the published rules of how tokens choose their experts, and the losses that keep the load even.
 #pragma once
 
 #include "../ops/activation.hpp"
@@ -14,34 +9,11 @@
 #include "../ops/shape.hpp"
 #include "../ops/softmax.hpp"
 #include "../ops/top_k.hpp"
-#include "linear.hpp"
-#include "pass.hpp"
+#include "sparse_mixer.hpp"
 
 namespace atom::nn {
 
-template <class T, class D> struct RouterInput {
-  const Linear<T, D>& linear;     // (e, c)
-  const Tensor<T, D>& x;          // (n, c)
-  Tensor<T, D> select_bias = {};  // (e): moves the choice and nothing else; undefined: none
-  Index active = 0;               // experts to choose for each row
-  Index length = 0;               // rows of one sequence: n is a multiple
-  Mode mode = {};                 // random numbers, where there are any, come from mode.key
-
-  Index experts() const { return linear.weight.dim(0); }
-};
-
-template <class T, class D> struct Routing {
-  Tensor<std::int32_t, D> ids;  // (n, k), different in each row
-  Tensor<T, D> weights;         // (n, k), of the same columns
-  Tensor<T, D> loss = {};       // scalar, added to what training minimises; undefined: none
-};
-
-// A program without experts.
-struct NoRouter {
-  friend bool operator==(NoRouter, NoRouter) = default;
-};
-
-enum class RouterScore { softmax, sigmoid };
+enum class RouterScore { softmax, sigmoid, sparse_mixer };
 
 // ---- what keeps the load even -------------------------------------------------------------------------------------
 // E / k * sum over e of (share of rows that chose e) * (mean probability of e): 1 when even (Fedus et al. 2021, as
@@ -66,7 +38,8 @@ template <class T, class D> Tensor<T, D> router_z_loss(const Tensor<T, D>& logit
 // ---- the published rules --------------------------------------------------------------------------------------------
 // s = softmax or sigmoid of the logits; the top k of s + select_bias, from the best groups only if there are groups;
 // weights s of the chosen, made to sum to 1 if `normalise`, times `scale`. Softmax over all and `normalise` is the same
-// as a softmax over the chosen logits. Equal scores: the lower id.
+// as a softmax over the chosen logits. Equal scores: the lower id. sparse_mixer is a rule of its own
+// (sparse_mixer.hpp), of which `jitter` is the only number.
 struct TopKRouter {
   RouterScore score = RouterScore::softmax;
   bool normalise = false;
@@ -79,6 +52,7 @@ struct TopKRouter {
   double z = 0;                 // router_z_loss
 
   template <class T, class D> Routing<T, D> operator()(const RouterInput<T, D>& in) const {
+    if (score == RouterScore::sparse_mixer) return SparseMixer{jitter}(in);
     const auto logits = in.linear(jittered(in));
     const auto scores = score == RouterScore::softmax ? ops::softmax(logits) : ops::sigmoid(logits);
     Routing<T, D> routing;

@@ -4,7 +4,7 @@
 // an estimator (Heun's third-order rule) and not the derivative of the forward pass.
 #pragma once
 
-#include "router.hpp"
+#include "routing.hpp"
 
 namespace atom::nn {
 

@@ -45,6 +45,25 @@ struct SqrtGradient {  // from the result
 struct Sqrt {
   template <class S> ATOM_HD S operator()(S a) const { return math::sqrt(a); }
 };
+template <class T> struct Clip {
+  T limit;
+  template <class S> ATOM_HD S operator()(S a) const { return math::max(math::min(a, S(limit)), S(-limit)); }
+};
+template <class T> struct ClipGradient {
+  T limit;
+  template <class S> ATOM_HD S operator()(S a, S dy) const { return math::select(math::abs(a) <= S(limit), dy, S(0)); }
+};
+template <class T> struct SoftCap {
+  T cap;
+  template <class S> ATOM_HD S operator()(S a) const { return S(cap) * math::tanh(a / S(cap)); }
+};
+template <class T> struct SoftCapGradient {  // from the result
+  T cap;
+  template <class S> ATOM_HD S operator()(S y, S dy) const {
+    const S share = y / S(cap);
+    return dy * (S(T(1)) - share * share);
+  }
+};
 struct Exp {
   template <class S> ATOM_HD S operator()(S a) const { return math::exp(a); }
 };
@@ -117,6 +136,16 @@ template <class T, class D> Tensor<T, D> scale(const Tensor<T, D>& x, std::type_
 template <class T, class D> Tensor<T, D> shift(const Tensor<T, D>& x, std::type_identity_t<T> term) {
   return record<"shift">(
       detail::map(detail::Shift<T>{term}, x.buffer()), [](const Buffer<T, D>& dy) { return dy; }, x);
+}
+// x kept within -limit..limit; the gradient is 1 there and 0 beyond. limit > 0.
+template <class T, class D> Tensor<T, D> clip(const Tensor<T, D>& x, std::type_identity_t<T> limit) {
+  return record<"clip">(detail::map(detail::Clip<T>{limit}, x.buffer()),
+                        detail::rule(detail::ClipGradient<T>{limit}, save(x)), x);
+}
+// cap tanh(x / cap); cap > 0.
+template <class T, class D> Tensor<T, D> soft_cap(const Tensor<T, D>& x, std::type_identity_t<T> cap) {
+  const auto y = detail::map(detail::SoftCap<T>{cap}, x.buffer());
+  return record<"soft_cap">(y, detail::rule(detail::SoftCapGradient<T>{cap}, save(y)), x);
 }
 template <class T, class D> Tensor<T, D> square(const Tensor<T, D>& x) {
   return record<"square">(detail::map(detail::Square{}, x.buffer()), detail::rule(detail::SquareGradient{}, save(x)),

@@ -9,34 +9,118 @@
 
 namespace atom::ops {
 
+// The last layer of a language model: logits = cap(x weight^T + bias).
+template <class T, class D> struct Head {
+  Tensor<T, D> weight;     // (v, c)
+  Tensor<T, D> bias = {};  // (v), or undefined
+  double soft_cap = 0;     // cap(z) = soft_cap tanh(z / soft_cap); 0: none
+};
+
 namespace detail {
 
-// Fills `losses` and, where they are defined, the gradients of scale * sum(losses).
-template <class T, class D> void sweep_head(const Tensor<T, D>& x, const Tensor<T, D>& weight,
-                                            const Buffer<TokenId, D>& targets, TokenId ignored,
-                                            const Buffer<T, D>& scale, const Buffer<T, D>& losses,
-                                            const Buffer<T, D>& dx, const Buffer<T, D>& dweight) {
-  const Index v = weight.dim(0), n = losses.size(), chunk = linear_cross_entropy_rows(v);
-  const Buffer<T, D> rows = contiguous(x.buffer()), table = contiguous(weight.buffer());
-  const Buffer<T, D> logits(x.device(), Shape{std::min(n, chunk), v});
-  linear_cross_entropy_sweep(x.device(), LinearCrossEntropy<T>{.n = n,
-                                                               .v = v,
-                                                               .c = weight.dim(1),
-                                                               .x = rows.data(),
-                                                               .weight = table.data(),
-                                                               .targets = targets.data(),
-                                                               .ignored = ignored,
-                                                               .scale = scale.data(),
-                                                               .loss = losses.mutable_data(),
-                                                               .dx = dx.mutable_data(),
-                                                               .dweight = dweight.mutable_data(),
-                                                               .logits = logits.mutable_data(),
-                                                               .chunk = chunk});
+// The cap between product and loss. It keeps the capped logits, as the loss overwrites them with their gradient.
+template <class T, class D> struct CappedLogits {
+  Buffer<T, D> logits, kept;  // (chunk, v); `kept` undefined: no cap
+  T cap;
+
+  void forward(Index rows) const {
+    if (!kept.defined()) return;
+    const auto z = part(logits, rows), y = part(kept, rows);
+    pointwise(z.device(), y.mutable_view(), SoftCap<T>{cap}, z.view());
+    copy(z.device(), z.mutable_data(), y.data(), static_cast<std::size_t>(z.size()) * sizeof(T));
+  }
+  void backward(Index rows) const {
+    if (!kept.defined()) return;
+    const auto dz = part(logits, rows);
+    pointwise(dz.device(), dz.mutable_view(), SoftCapGradient<T>{cap}, part(kept, rows).view(), dz.view());
+  }
+
+ private:
+  static Buffer<T, D> part(const Buffer<T, D>& whole, Index rows) {
+    return whole.alias({rows, whole.dim(1)}, whole.strides());
+  }
+};
+
+// Undefined: not wanted.
+template <class T, class D> struct HeadGradients {
+  Buffer<T, D> dx = {}, dweight = {}, dbias = {};
+};
+
+// Fills `losses` and the gradients of scale * sum(losses). Heads that are never capped do not compile the cap.
+template <bool capped, class T, class D>
+void sweep_head(const Tensor<T, D>& x, const Head<T, D>& head, const Buffer<TokenId, D>& targets, TokenId ignored,
+                const Buffer<T, D>& scale, const Buffer<T, D>& losses, const HeadGradients<T, D>& gradients) {
+  const D device = x.device();
+  const Index v = head.weight.dim(0), n = losses.size(), chunk = linear_cross_entropy_rows(v);
+  const Buffer<T, D> rows = contiguous(x.buffer()), table = contiguous(head.weight.buffer());
+  const Buffer<T, D> bias = head.bias.defined() ? contiguous(head.bias.buffer()) : Buffer<T, D>();
+  const Buffer<T, D> logits(device, Shape{std::min(n, chunk), v});
+  const LinearCrossEntropy<T> args{.n = n,
+                                   .v = v,
+                                   .c = head.weight.dim(1),
+                                   .x = rows.data(),
+                                   .weight = table.data(),
+                                   .bias = bias.data(),
+                                   .targets = targets.data(),
+                                   .ignored = ignored,
+                                   .scale = scale.data(),
+                                   .loss = losses.mutable_data(),
+                                   .dx = gradients.dx.mutable_data(),
+                                   .dweight = gradients.dweight.mutable_data(),
+                                   .dbias = gradients.dbias.mutable_data(),
+                                   .logits = logits.mutable_data(),
+                                   .chunk = chunk};
+  if constexpr (capped) {
+    const auto kept = head.soft_cap > 0 ? Buffer<T, D>(device, logits.shape()) : Buffer<T, D>();
+    linear_cross_entropy_sweep(device, args, CappedLogits<T, D>{logits, kept, static_cast<T>(head.soft_cap)});
+  } else {
+    linear_cross_entropy_sweep(device, args);
+  }
 }
 
-template <class T, class D> void check_head(std::string_view op, const Tensor<T, D>& x, const Tensor<T, D>& weight) {
+template <class T, class D> void check_head(std::string_view op, const Tensor<T, D>& x, const Head<T, D>& head) {
+  const auto& weight = head.weight;
   check(weight.rank() == 2 && x.rank() > 0 && x.dim(-1) == weight.dim(1), op, "weight has shape ", weight.shape(),
         ", expected (v, c) with c the last axis of x: ", x.shape());
+  check(!head.bias.defined() || head.bias.shape() == Shape{weight.dim(0)}, op, "bias has shape ", head.bias.shape(),
+        ", expected ", Shape{weight.dim(0)});
+  check(head.soft_cap >= 0, op, "soft_cap is not negative: found ", head.soft_cap);
+}
+
+template <bool capped, class T, class D> Tensor<T, D> head_loss(const Tensor<T, D>& x, const Head<T, D>& head,
+                                                                const Tensor<TokenId, D>& targets,
+                                                                const CrossEntropyOptions& options) {
+  check_head("linear_cross_entropy", x, head);
+  const auto ids = checked_targets("linear_cross_entropy", x, targets, head.weight.dim(0), options.ignored);
+  const D device = x.device();
+  const auto wanted = [&](const Tensor<T, D>& input) {
+    return grad_enabled() && input.requires_grad() ? Buffer<T, D>(device, input.shape()) : Buffer<T, D>();
+  };
+  const HeadGradients<T, D> kept{wanted(x), wanted(head.weight), wanted(head.bias)};
+  Buffer<T, D> loss(device, Shape{}), scale(device, Shape{}), losses(device, targets.shape());
+  cross_entropy_scale(device, losses.size(), ids.data(), options.ignored, static_cast<T>(options.normaliser),
+                      scale.mutable_data());
+  sweep_head<capped>(x, head, ids, options.ignored, scale, losses, kept);
+  cross_entropy_sum(device, losses.size(), losses.data(), scale.data(), loss.mutable_data());
+  return record<"linear_cross_entropy">(
+      loss,
+      [kept](const Buffer<T, D>& dy) {
+        const auto scaled = [&](const Buffer<T, D>& gradient) {
+          return [&](Into<T, D> into) { map_into(into, Times{}, gradient, expand(dy, gradient.shape())); };
+        };
+        return grads(scaled(kept.dx), scaled(kept.dweight), scaled(kept.dbias));
+      },
+      x, head.weight, head.bias);
+}
+
+template <bool capped, class T, class D>
+Tensor<T, D> head_log_probs(const Tensor<T, D>& x, const Head<T, D>& head, const Tensor<TokenId, D>& tokens) {
+  check_head("linear_log_probs", x, head);
+  constexpr TokenId none_ignored = -1;  // refused by the check
+  const auto ids = checked_targets("linear_log_probs", x, tokens, head.weight.dim(0), no_id);
+  Buffer<T, D> losses(x.device(), tokens.shape());
+  sweep_head<capped>(x, head, ids, none_ignored, Buffer<T, D>(), losses, HeadGradients<T, D>());
+  return constant(map(Negate{}, losses));
 }
 
 }  // namespace detail
@@ -47,41 +131,24 @@ template <class T, class D> void check_head(std::string_view op, const Tensor<T,
 template <class T, class D> Tensor<T, D> linear_cross_entropy(const Tensor<T, D>& x, const Tensor<T, D>& weight,
                                                               const Tensor<TokenId, D>& targets,
                                                               const CrossEntropyOptions& options = {}) {
-  detail::check_head("linear_cross_entropy", x, weight);
-  const auto ids = detail::checked_targets("linear_cross_entropy", x, targets, weight.dim(0), options.ignored);
-  const D device = x.device();
-  const auto wanted = [&](const Tensor<T, D>& input) {
-    return grad_enabled() && input.requires_grad() ? Buffer<T, D>(device, input.shape()) : Buffer<T, D>();
-  };
-  const Buffer<T, D> dx = wanted(x), dweight = wanted(weight);
-  Buffer<T, D> loss(device, Shape{}), scale(device, Shape{}), losses(device, targets.shape());
-  cross_entropy_scale(device, losses.size(), ids.data(), options.ignored, static_cast<T>(options.normaliser),
-                      scale.mutable_data());
-  detail::sweep_head(x, weight, ids, options.ignored, scale, losses, dx, dweight);
-  cross_entropy_sum(device, losses.size(), losses.data(), scale.data(), loss.mutable_data());
-  return record<"linear_cross_entropy">(
-      loss,
-      [dx, dweight](const Buffer<T, D>& dy) {
-        const auto scaled = [&](const Buffer<T, D>& gradient) {
-          return [&](Into<T, D> into) {
-            detail::map_into(into, detail::Times{}, gradient, detail::expand(dy, gradient.shape()));
-          };
-        };
-        return grads(scaled(dx), scaled(dweight));
-      },
-      x, weight);
+  return detail::head_loss<false>(x, {weight}, targets, options);
+}
+// The same of a head that may have a bias and a cap. Errors: its shapes; a negative cap.
+template <class T, class D> Tensor<T, D> linear_cross_entropy(const Tensor<T, D>& x, const Head<T, D>& head,
+                                                              const Tensor<TokenId, D>& targets,
+                                                              const CrossEntropyOptions& options = {}) {
+  return detail::head_loss<true>(x, head, targets, options);
 }
 
 // log softmax(x weight^T)[token] for each token, with the bits that training sees: x (..., c), weight (v, c),
 // tokens (...) -> (...), without a gradient. Errors: shapes; a token outside 0..v-1.
 template <class T, class D>
 Tensor<T, D> linear_log_probs(const Tensor<T, D>& x, const Tensor<T, D>& weight, const Tensor<TokenId, D>& tokens) {
-  detail::check_head("linear_log_probs", x, weight);
-  constexpr TokenId none_ignored = -1;  // refused by the check
-  const auto ids = detail::checked_targets("linear_log_probs", x, tokens, weight.dim(0), no_id);
-  Buffer<T, D> losses(x.device(), tokens.shape());
-  detail::sweep_head(x, weight, ids, none_ignored, Buffer<T, D>(), losses, Buffer<T, D>(), Buffer<T, D>());
-  return constant(detail::map(detail::Negate{}, losses));
+  return detail::head_log_probs<false>(x, {weight}, tokens);
+}
+template <class T, class D>
+Tensor<T, D> linear_log_probs(const Tensor<T, D>& x, const Head<T, D>& head, const Tensor<TokenId, D>& tokens) {
+  return detail::head_log_probs<true>(x, head, tokens);
 }
 
 }  // namespace atom::ops

@@ -35,6 +35,7 @@ template <class T, class D = Device> struct RopeTable {
   RopeTable(const RopeSpec& spec, Index position_count, D device = {}, Index length = 0)
       : RopeTable(rope_angles(spec, length > 0 ? length : position_count), spec.pairing, position_count, device) {}
 
+  bool defined() const { return cosines.defined(); }
   Index positions() const { return cosines.dim(0); }
   Index rotated() const { return 2 * cosines.dim(1); }
 

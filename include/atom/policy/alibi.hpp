@@ -15,8 +15,9 @@ class Alibi {
  public:
   static constexpr int max_heads = 128;
 
+  Alibi() = default;  // of no heads: nothing falls
   // `heads` are the query heads of a layer. Error: fewer than 1 or more than max_heads.
-  explicit Alibi(int heads) {
+  explicit Alibi(int heads) : heads_(heads) {
     check(heads >= 1 && heads <= max_heads, "alibi", "heads must be 1 to ", max_heads, ": found ", heads);
     int n = 1;
     double ratio = 1.0 / 256;  // 2^(-8 / n)
@@ -27,6 +28,7 @@ class Alibi {
     for (int h = n; h < heads; ++h, weight *= ratio) weights_[static_cast<std::size_t>(h)] = static_cast<float>(weight);
   }
 
+  ATOM_HD int heads() const { return heads_; }
   ATOM_HD float weight(std::int32_t head) const { return weights_[static_cast<std::size_t>(head)]; }
 
   template <class I> ATOM_HD auto visible(I i) const { return i.key <= i.query; }
@@ -34,6 +36,7 @@ class Alibi {
   template <class S, class I> ATOM_HD S score(S s, I i) const { return s - weight(i.head) * S(i.query - i.key); }
 
  private:
+  int heads_ = 0;
   std::array<float, max_heads> weights_{};
 };
 static_assert(ScorePolicy<Alibi>);

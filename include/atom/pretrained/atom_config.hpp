@@ -3,16 +3,15 @@
 // list of members serves writing and reading.
 #pragma once
 
-#include "../io/json_value.hpp"
-#include "../models/config.hpp"
+#include "family.hpp"
 
 namespace atom::pretrained::detail {
 
-inline constexpr std::string_view activation_names[] = {"linear", "relu", "gelu", "gelu_pytorch_tanh", "silu"};
 inline constexpr std::string_view norm_names[] = {"rms", "layer"};
 inline constexpr std::string_view pairing_names[] = {"half_split", "interleaved"};
 inline constexpr std::string_view qk_norm_names[] = {"none", "per_head", "whole"};
-inline constexpr std::string_view score_names[] = {"softmax", "sigmoid"};
+inline constexpr std::string_view score_names[] = {"softmax", "sigmoid", "sparse_mixer"};
+inline constexpr std::string_view residual_names[] = {"sequential", "parallel", "parallel_one_norm"};
 inline constexpr std::string_view scaling_names[] = {"none",   "linear", "dynamic", "ntk_alpha",
                                                      "llama3", "yarn",   "longrope"};
 
@@ -74,6 +73,7 @@ template <class Layer, class F> void layer_fields(Layer& l, F&& f) {
   f("window", l.window);
   f("chunk", l.chunk);
   f("rotates", l.rotates);
+  f("local_rope", l.local_rope);
   f("temperature", l.temperature);
   f("qk_norm", l.qk_norm);
   f("sparse", l.sparse);
@@ -89,8 +89,20 @@ template <class Config, class F> void config_fields(Config& c, F&& f) {
   f("feed_forward", c.feed_forward);
   f("norm", c.norm, norm_names);
   f("norm_eps", c.norm_eps);
+  f("norm_weight", c.norm_weight);
+  f("norm_offset", c.norm_offset);
+  f("pre_norm", c.pre_norm);
+  f("post_norm", c.post_norm);
+  f("residual", c.residual, residual_names);
+  f("embedding_scale", c.embedding_scale);
+  f("embedding_norm", c.embedding_norm);
+  f("branch_scale", c.branch_scale);
+  f("logit_scale", c.logit_scale);
+  f("logit_cap", c.logit_cap);
   f("learned_positions", c.learned_positions);
+  f("alibi", c.alibi);
   f("rope_theta", c.rope_theta);
+  f("local_rope_theta", c.local_rope_theta);
   f("rope_pairing", c.rope_pairing, pairing_names);
   f("rotary_dim", c.rotary_dim);
   f("rope_scaling", c.rope_scaling, [](auto& part, auto&& visit) { scaling_fields(part, visit); });
@@ -99,6 +111,8 @@ template <class Config, class F> void config_fields(Config& c, F&& f) {
   f("qk_norm_after_rope", c.qk_norm_after_rope);
   f("sinks", c.sinks);
   f("attention_scale", c.attention_scale);
+  f("attention_cap", c.attention_cap);
+  f("clip_qkv", c.clip_qkv);
   f("temperature_beta", c.temperature_beta);
   f("temperature_floor", c.temperature_floor);
   f("temperature_offset", c.temperature_offset);
@@ -109,6 +123,7 @@ template <class Config, class F> void config_fields(Config& c, F&& f) {
   f("o_bias", c.o_bias);
   f("ffn_bias", c.ffn_bias);
   f("tie_word_embeddings", c.tie_embeddings);
+  f("head_bias", c.head_bias);
   f("dropout", c.dropout);
   f("moe", c.moe, [](auto& part, auto&& visit) { moe_fields(part, visit); });
   f("mtp", c.mtp);

@@ -1,21 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-// PublishedTensor: which of our parameters one tensor of a published file holds.
+// PublishedTensor: where the elements of one tensor of a published file stand among our parameters.
 #pragma once
 
-#include "../core/types.hpp"
+#include "../core/shape.hpp"
 
 #include <string>
 #include <vector>
 
 namespace atom::pretrained {
 
-// Our parameters `parts`, one below the other along their first axis, then transposed if the family stores (in, out);
-// or element `index` of the first axis of the one part.
+// Rows of a published matrix (out, in), or elements of a vector (out), in the order of ours: `run` of them from `start`
+// on, the same number from start + step on, and so on; run 0: all from `start` on.
+struct PublishedRows {
+  Index start = 0, run = 0, step = 0;
+
+  Index operator()(Index row) const { return run == 0 ? start + row : start + row / run * step + row % run; }
+};
+
+struct PublishedPart {
+  std::string parameter;  // by the name that visit() gives it
+  PublishedRows rows = {};
+  Index expert = -1;  // the part is this element of the parameter's first axis; -1: all of it
+};
+
 struct PublishedTensor {
   std::string name;
-  std::vector<std::string> parts = {};
-  bool transposed = false;
-  Index index = -1;
+  std::vector<PublishedPart> parts = {};
+  bool transposed = false;  // published as (in, out), under as many leading axes as the parameter has
+  bool duplicate = false;   // what another one holds: need not be there, and is not read
 };
 
 }  // namespace atom::pretrained

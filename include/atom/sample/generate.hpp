@@ -36,6 +36,14 @@ concept LanguageModel = requires(const M& model, const Tensor<TokenId, typename 
 
 namespace detail {
 
+// Room for what is asked, and no more than the model has.
+template <class M> auto cache_for(const M& model, Index batch, std::size_t longest) {
+  if constexpr (requires { model.make_cache(batch, model.config.context); })
+    return model.make_cache(batch, std::clamp<Index>(static_cast<Index>(longest), 1, model.config.context));
+  else
+    return model.make_cache(batch);
+}
+
 // One sequence on its way.
 struct Sequence {
   std::vector<TokenId> all;  // prompt and what was drawn
@@ -58,7 +66,9 @@ std::vector<std::vector<TokenId>> generate_batch(const M& model, std::span<const
   Sampler sampler(options.sampler());
   const auto batch = std::ssize(prompts);
   if (batch == 0) return {};
-  auto cache = model.make_cache(batch);
+  std::size_t longest = 0;
+  for (const auto& prompt : prompts) longest = std::max(longest, prompt.size());
+  auto cache = detail::cache_for(model, batch, longest + static_cast<std::size_t>(options.tokens));
   const auto capacity = static_cast<std::size_t>(cache.shape().capacity);
   const Rng rng(options.seed);
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// DeepSeek V3 and what shares its form (R1, Kimi K2, Moonlight): config.json and tensor names.
+// DeepSeek V3 and what shares its form (R1, Kimi K2, Moonlight).
 #pragma once
 
-#include "atom_config.hpp"
-#include "published_tensor.hpp"
+#include "../family.hpp"
 
 namespace atom::pretrained::detail {
 
@@ -101,55 +100,39 @@ inline io::Json deepseek_json(const models::TransformerConfig& c) {
   return json;
 }
 
-inline models::TransformerConfig deepseek_config(const io::Json& j) {
-  models::TransformerConfig c;
-  c.vocab = j.get<Index>("vocab_size");
-  c.context = j.get_or<Index>("max_position_embeddings", 4096);
-  c.width = j.get<Index>("hidden_size");
-  c.feed_forward = j.get<Index>("intermediate_size");
-  c.layers = j.get<Index>("num_hidden_layers");
-  c.heads = j.get<Index>("num_attention_heads");
-  c.norm_eps = j.get_or("rms_norm_eps", 1e-6);
-  c.rope_theta = j.get_or("rope_theta", 10000.0);
-  c.rope_pairing = j.get_or("rope_interleave", true) ? RopePairing::interleaved : RopePairing::half_split;
-  c.dropout = j.get_or("dropout", 0.0);
-  c.tie_embeddings = j.get_or("tie_word_embeddings", false);
-  c.latent = {.q_rank = j.contains("q_lora_rank") ? j.get_optional<Index>("q_lora_rank").value_or(0) : 1536,
-              .kv_rank = j.get_or<Index>("kv_lora_rank", 512),
-              .nope_dim = j.get_or<Index>("qk_nope_head_dim", 128),
-              .rope_dim = j.get_or<Index>("qk_rope_head_dim", 64),
-              .value_dim = j.get_or<Index>("v_head_dim", 128)};
-  if (const io::Json* scaling = j.find("rope_scaling"); scaling && !scaling->is_null()) {
-    const auto kind =
-        scaling->contains("type") ? scaling->get<std::string>("type") : scaling->get<std::string>("rope_type");
-    check(kind == "yarn", "config.json", "rope_scaling of deepseek_v3 is yarn: found ", io::in_quotes(kind));
-    c.rope_scaling = {.kind = ops::RopeScaling::Kind::yarn,
-                      .factor = scaling->get<double>("factor"),
-                      .original_context = scaling->get_or<Index>("original_max_position_embeddings", c.context),
-                      .beta_fast = scaling->get_or("beta_fast", 32.0),
-                      .beta_slow = scaling->get_or("beta_slow", 1.0),
-                      .mscale = scaling->get_or("mscale", 0.0),
-                      .mscale_all_dim = scaling->get_or("mscale_all_dim", 0.0)};
-    c.attention_scale = deepseek_scale(c);
-  }
-  c.mtp = j.get_or<Index>("num_nextn_predict_layers", 0);
-  const Index first_dense = j.get_or<Index>("first_k_dense_replace", 3);
+inline models::TransformerConfig deepseek_config(const Keys& k) {
+  auto c = decoder_config(k);
+  k.expect("attention_bias", false);
+  k.expect("moe_layer_freq", 1);
+  c.kv_heads = c.heads;  // the key has no effect
+  c.head_dim = 0;
+  c.rotary_dim = 0;
+  c.rope_pairing = k.get_or("rope_interleave", true) ? RopePairing::interleaved : RopePairing::half_split;
+  c.dropout = k.get_or("dropout", 0.0);
+  c.latent = {.q_rank = k.optional<Index>("q_lora_rank", 1536).value_or(0),
+              .kv_rank = k.get_or<Index>("kv_lora_rank", 512),
+              .nope_dim = k.get_or<Index>("qk_nope_head_dim", 128),
+              .rope_dim = k.get_or<Index>("qk_rope_head_dim", 64),
+              .value_dim = k.get_or<Index>("v_head_dim", 128)};
+  c.attention_scale = deepseek_scale(c);
+  c.mtp = k.get_or<Index>("num_nextn_predict_layers", 0);
+  const Index first_dense = k.get_or<Index>("first_k_dense_replace", 3);
   auto& m = c.moe;
   if (first_dense < c.layers || c.mtp > 0) {
-    m.experts = j.get_or<Index>("n_routed_experts", 256);
-    m.active = j.get_or<Index>("num_experts_per_tok", 8);
-    m.expert_width = j.get_or<Index>("moe_intermediate_size", 2048);
-    m.shared_width = m.expert_width * j.get_or<Index>("n_shared_experts", 1);
+    m.experts = k.get_or<Index>("n_routed_experts", 256);
+    m.active = k.get_or<Index>("num_experts_per_tok", 8);
+    m.expert_width = k.get_or<Index>("moe_intermediate_size", 2048);
+    m.shared_width = m.expert_width * k.get_or<Index>("n_shared_experts", 1);
     m.select_bias = true;
     m.first_dense = first_dense;
     m.router = {.score = nn::RouterScore::sigmoid,
-                .normalise = j.get_or("norm_topk_prob", true),
-                .scale = j.get_or("routed_scaling_factor", 2.5),
-                .groups = j.get_or<Index>("n_group", 8),
-                .top_groups = j.get_or<Index>("topk_group", 4),
-                .sequence_balance = j.get_or("aux_loss_alpha", 0.0)};
+                .normalise = k.get_or("norm_topk_prob", true),
+                .scale = k.get_or("routed_scaling_factor", 2.5),
+                .groups = k.get_or<Index>("n_group", 8),
+                .top_groups = k.get_or<Index>("topk_group", 4),
+                .sequence_balance = k.get_or("aux_loss_alpha", 0.0)};
   }
-  if (const io::Json* own = j.find("atom")) {
+  if (const io::Json* own = k.find("atom")) {
     c.mtp_weight = own->get_or("mtp_weight", c.mtp_weight);
     m.router.balance = own->get_or("balance", 0.0);
     m.router.z = own->get_or("z", 0.0);
@@ -158,58 +141,11 @@ inline models::TransformerConfig deepseek_config(const io::Json& j) {
   return c;
 }
 
-inline void deepseek_layer(std::vector<PublishedTensor>& list, const models::TransformerConfig& c,
-                           const std::string& name, const std::string& part, bool sparse) {
-  const auto copy = [&](const std::string& published, const std::string& ours) {
-    list.push_back({name + published + ".weight", {part + ours + ".weight"}});
-  };
-  const auto feed_forward = [&](const std::string& published, const std::string& ours) {
-    for (const char* which : {"gate", "up", "down"}) copy(published + which + "_proj", ours + which);
-  };
-  copy(".input_layernorm", ".norm1");
-  if (c.latent.q_rank > 0) {
-    copy(".self_attn.q_a_proj", ".latent.q_a");
-    copy(".self_attn.q_a_layernorm", ".latent.q_a_norm");
-    copy(".self_attn.q_b_proj", ".latent.q_b");
-  } else {
-    copy(".self_attn.q_proj", ".latent.q");
-  }
-  copy(".self_attn.kv_a_proj_with_mqa", ".latent.kv_a");
-  copy(".self_attn.kv_a_layernorm", ".latent.kv_a_norm");
-  copy(".self_attn.kv_b_proj", ".latent.kv_b");
-  copy(".self_attn.o_proj", ".latent.o");
-  copy(".post_attention_layernorm", ".norm2");
-  if (!sparse) return feed_forward(".mlp.", ".feed_forward.");
-  copy(".mlp.gate", ".experts.router");
-  list.push_back({name + ".mlp.gate.e_score_correction_bias", {part + ".experts.select_bias"}});
-  for (Index e = 0; e < c.moe.experts; ++e)
-    for (const std::string which : {"gate", "up", "down"})
-      list.push_back({.name = to_text(name, ".mlp.experts.", e, ".", which, "_proj.weight"),
-                      .parts = {part + ".experts." + which},
-                      .index = e});
-  feed_forward(".mlp.shared_experts.", ".experts.shared.");
-}
-
-inline std::vector<PublishedTensor> deepseek(const models::TransformerConfig& c) {
-  std::vector<PublishedTensor> list{{"model.embed_tokens.weight", {"embedding.weight"}}};
-  const auto sparse = [&](Index i) { return !c.layer.empty() && c.layer[static_cast<std::size_t>(i)].sparse; };
-  for (Index i = 0; i < c.layers; ++i)
-    deepseek_layer(list, c, to_text("model.layers.", i), to_text("blocks.", i), sparse(i));
-  list.push_back({"model.norm.weight", {"norm.weight"}});
-  const std::string head = c.tie_embeddings ? "embedding.weight" : "head.weight";
-  if (!c.tie_embeddings) list.push_back({"lm_head.weight", {head}});
-  if (c.mtp > 0) {
-    const std::string name = to_text("model.layers.", c.layers);
-    list.push_back({name + ".enorm.weight", {"mtp.token_norm.weight"}});
-    list.push_back({name + ".hnorm.weight", {"mtp.state_norm.weight"}});
-    list.push_back({name + ".eh_proj.weight", {"mtp.join.weight"}});
-    list.push_back({name + ".shared_head.norm.weight", {"mtp.norm.weight"}});
-    // Published twice.
-    list.push_back({name + ".embed_tokens.weight", {"embedding.weight"}});
-    list.push_back({name + ".shared_head.head.weight", {head}});
-    deepseek_layer(list, c, name, "mtp.block", sparse(c.layers - 1));
-  }
-  return list;
-}
-
 }  // namespace atom::pretrained::detail
+
+namespace atom::pretrained {
+
+inline Family deepseek_family() { return {"deepseek_v3", "DeepseekV3ForCausalLM", detail::deepseek_config}; }
+inline Family kimi_k2_family() { return {"kimi_k2", "DeepseekV3ForCausalLM", detail::deepseek_config}; }
+
+}  // namespace atom::pretrained

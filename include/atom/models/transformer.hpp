@@ -88,7 +88,8 @@ template <class T, class D = Device, ScorePolicy Policy = Causal, class Router =
 
   D device() const { return embedding.weight.device(); }
 
-  // ids (b, t) -> logits (b, t, v) of the token after each. Errors: t beyond the context; an id outside the vocabulary.
+  // ids (b, t) -> logits (b, t, v) of the token after each. Where angles depend on a text's length, that is t.
+  // Errors: t beyond the context; an id outside the vocabulary.
   Tensor<T, D> operator()(const Tensor<TokenId, D>& ids, nn::Mode mode = {}) const {
     return logits_of(hidden(ids, mode));
   }

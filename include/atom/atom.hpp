@@ -42,6 +42,7 @@
 #include "core/view.hpp"
 #include "data/batches.hpp"
 #include "data/char_vocab.hpp"
+#include "data/examples.hpp"
 #include "data/text.hpp"
 #include "data/token_file.hpp"
 #include "data/tokens.hpp"

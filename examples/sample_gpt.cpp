@@ -1,25 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Continues a prompt with a model from a run folder (its newest valid checkpoint) or any folder with a model in it.
+// Continues a prompt with a model from a run folder (its newest valid checkpoint), a Hugging Face folder or a GGUF
+// file.
 #include "cli.hpp"
+#include "model_path.hpp"
 
 #include <atom/atom.hpp>
-#include <atom/io/tokenizer_json.hpp>
 #include <atom/pretrained/folder.hpp>
-#include <atom/run/checkpoint.hpp>
 
 using namespace atom;
-
-namespace {
-
-std::string model_folder(const std::string& folder) {
-  if (std::filesystem::exists(folder + "/config.json")) return folder;
-  const auto search = run::find_checkpoint(folder);
-  for (const auto& why : search.skipped) fmt::print(stderr, "skipped a damaged checkpoint: {}\n", why);
-  check(search.newest.has_value(), folder, "neither a model nor a run with a valid checkpoint");
-  return search.newest->path;
-}
-
-}  // namespace
 
 int main(int argc, char** argv) {
   std::string folder, prompt = "\n";
@@ -29,7 +17,7 @@ int main(int argc, char** argv) {
   CLI::App app{
       "Continues a prompt with a trained model.\nExample: sample_gpt runs/stories --prompt 'Once' --temperature 0.8"};
   app.option_defaults()->always_capture_default();
-  app.add_option("folder", folder, "run folder, checkpoint or Hugging Face folder")->required();
+  app.add_option("folder", folder, "run folder, Hugging Face folder or GGUF file")->required();
   app.add_option("--prompt", prompt, "text to continue");
   app.add_option("--tokens", options.generate.tokens, "at most so many");
   app.add_option("--temperature", options.generate.temperature, "0: the most likely token each time");
@@ -43,9 +31,9 @@ int main(int argc, char** argv) {
   app.add_flag("--json", json, "one JSON object on stdout instead of text");
   return cli::run(app, argc, argv, [&] {
     set_default_threads(threads);
-    const std::string path = model_folder(folder);
-    const auto model = pretrained::load<float>(path);
-    const auto tokenizer = io::load_tokenizer(path);
+    const std::string path = model_path(folder);
+    const auto model = pretrained::load_model<models::FullTransformer<float>>(path);
+    const auto tokenizer = pretrained::load_tokenizer(path);
     if (!json) {
       fmt::print("{}", prompt);
       options.on_text = [](std::string_view text) {

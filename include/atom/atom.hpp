@@ -162,6 +162,7 @@
 #include "run/text.hpp"
 #include "sample/generate.hpp"
 #include "sample/sampler.hpp"
+#include "sample/session.hpp"
 #include "sample/text.hpp"
 #include "tensor/buffer.hpp"
 #include "tensor/node.hpp"

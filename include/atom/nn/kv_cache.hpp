@@ -63,8 +63,13 @@ template <class T, class D> class KvCache {
   void truncate(Index b, Index length) {
     auto& now = lengths_[static_cast<std::size_t>(b)];
     check(length >= 0 && length <= now, "kv_cache", "cannot keep ", length, " of ", now, " tokens");
-    check(length == now || length == 0 || now <= least_slots_, "kv_cache", "a ring has overwritten older tokens");
+    check(keeps(b, length), "kv_cache", "a ring has overwritten older tokens");
     now = static_cast<std::int32_t>(length);
+  }
+  // Whether what the first `length` tokens of sequence b look back on is there still: rings forget.
+  bool keeps(Index b, Index length) const {
+    const auto now = lengths_[static_cast<std::size_t>(b)];
+    return length == now || length == 0 || now <= least_slots_;
   }
   // The text of sequence b that it has read, where the model keeps it: keys whose angles depend on the text's length
   // are computed again when that changes them.

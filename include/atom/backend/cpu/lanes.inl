@@ -3,6 +3,25 @@
 // zmm, two ymm or four xmm for float. Sixteen everywhere, so that sums have the same order on every instruction set.
 // All functions are inlined. Pass Lanes by value; never let one cross a real call, never deduce a Raw in a template.
 
+// The statement for i = 0 .. registers - 1, written out: what a loop indexes stays in memory until late in the
+// compiler, and the passes before that take most of their time over it.
+#define ATOM_EACH_REGISTER(...)                                    \
+  do {                                                             \
+    ATOM_ONE_REGISTER(0, __VA_ARGS__)                              \
+    if constexpr (registers > 1) ATOM_ONE_REGISTER(1, __VA_ARGS__) \
+    if constexpr (registers > 2) ATOM_ONE_REGISTER(2, __VA_ARGS__) \
+    if constexpr (registers > 2) ATOM_ONE_REGISTER(3, __VA_ARGS__) \
+    if constexpr (registers > 4) ATOM_ONE_REGISTER(4, __VA_ARGS__) \
+    if constexpr (registers > 4) ATOM_ONE_REGISTER(5, __VA_ARGS__) \
+    if constexpr (registers > 4) ATOM_ONE_REGISTER(6, __VA_ARGS__) \
+    if constexpr (registers > 4) ATOM_ONE_REGISTER(7, __VA_ARGS__) \
+  } while (false)
+#define ATOM_ONE_REGISTER(index, ...) \
+  {                                   \
+    constexpr int i = index;          \
+    __VA_ARGS__;                      \
+  }
+
 template <class T> struct Lanes;
 
 // The answer of a comparison of Lanes<T>, all bits set where it holds.
@@ -19,31 +38,31 @@ template <class T> struct Mask {
   // All lanes the same.
   template <std::same_as<bool> B> ATOM_ALWAYS_INLINE Mask(B holds) {
     const auto all = Lanes<detail::BitsOf<T>>(holds ? -1 : 0);
-    ATOM_UNROLL for (int i = 0; i < registers; ++i) r[i] = all.r[i];
+    ATOM_EACH_REGISTER(r[i] = all.r[i]);
   }
   // The first count lanes, the others not.
   static ATOM_ALWAYS_INLINE Mask first(Index count);
 
   friend ATOM_ALWAYS_INLINE Mask operator&(Mask a, Mask b) {
-    ATOM_UNROLL for (int i = 0; i < registers; ++i) a.r[i] = reinterpret_cast<typename Same::Raw>(
-        reinterpret_cast<typename Other::Raw>(a.r[i]) & reinterpret_cast<typename Other::Raw>(b.r[i]));
+    ATOM_EACH_REGISTER(a.r[i] = reinterpret_cast<typename Same::Raw>(reinterpret_cast<typename Other::Raw>(a.r[i]) &
+                                                                     reinterpret_cast<typename Other::Raw>(b.r[i])));
     return a;
   }
   friend ATOM_ALWAYS_INLINE Mask operator|(Mask a, Mask b) {
-    ATOM_UNROLL for (int i = 0; i < registers; ++i) a.r[i] = reinterpret_cast<typename Same::Raw>(
-        reinterpret_cast<typename Other::Raw>(a.r[i]) | reinterpret_cast<typename Other::Raw>(b.r[i]));
+    ATOM_EACH_REGISTER(a.r[i] = reinterpret_cast<typename Same::Raw>(reinterpret_cast<typename Other::Raw>(a.r[i]) |
+                                                                     reinterpret_cast<typename Other::Raw>(b.r[i])));
     return a;
   }
   friend ATOM_ALWAYS_INLINE Mask operator!(Mask a) {
-    ATOM_UNROLL for (int i = 0; i < registers; ++i) a.r[i] =
-        reinterpret_cast<typename Same::Raw>(~reinterpret_cast<typename Other::Raw>(a.r[i]));
+    ATOM_EACH_REGISTER(a.r[i] = reinterpret_cast<typename Same::Raw>(~reinterpret_cast<typename Other::Raw>(a.r[i])));
     return a;
   }
   // Whether it holds in any lane, in all.
   friend ATOM_ALWAYS_INLINE bool any(Mask a) {
-    ATOM_UNROLL for (int i = 1; i < registers; ++i) a.r[0] |= a.r[i];
+    Raw some = a.r[0];
+    ATOM_EACH_REGISTER(some |= a.r[i]);
     alignas(64) detail::BitsOf<T> lane[ATOM_LANE_BYTES / sizeof(T)];
-    *reinterpret_cast<Raw*>(lane) = a.r[0];
+    *reinterpret_cast<Raw*>(lane) = some;
     detail::BitsOf<T> found = 0;
     for (const auto bits : lane) found |= bits;
     return found != 0;
@@ -72,7 +91,7 @@ template <class T> struct Lanes {
     using Float = detail::FloatOf<detail::BitsOf<T>>;
     typename Native<Float>::Raw a;
     ATOM_CALL_NATIVE(Native<Float>::broadcast)(a, std::bit_cast<Float>(x));
-    ATOM_UNROLL for (int i = 0; i < registers; ++i) r[i] = __builtin_bit_cast(Raw, a);
+    ATOM_EACH_REGISTER(r[i] = __builtin_bit_cast(Raw, a));
   }
   // Lane by lane from another type: what a score policy says as S(i.query - i.key).
   template <class U>
@@ -85,19 +104,16 @@ template <class T> struct Lanes {
   // p[0..15]. Needs no alignment.
   static ATOM_ALWAYS_INLINE Lanes load(const T* p) {
     Lanes a;
-    ATOM_UNROLL for (int i = 0; i < registers; ++i) a.r[i] = reinterpret_cast<const Loose*>(p)[i];
+    ATOM_EACH_REGISTER(a.r[i] = reinterpret_cast<const Loose*>(p)[i]);
     return a;
   }
-  ATOM_ALWAYS_INLINE void store(T* p) const {
-    ATOM_UNROLL for (int i = 0; i < registers; ++i) reinterpret_cast<Loose*>(p)[i] = r[i];
-  }
+  ATOM_ALWAYS_INLINE void store(T* p) const { ATOM_EACH_REGISTER(reinterpret_cast<Loose*>(p)[i] = r[i]); }
   // p[0..count-1], the other lanes 0, nothing else touched. Any count: below 0 is none, above 15 is all.
   static ATOM_ALWAYS_INLINE Lanes load(const T* p, Index count) {
     if (count >= size) return load(p);
     if constexpr (std::floating_point<T>) {
       Lanes a;
-      ATOM_UNROLL for (int i = 0; i < registers; ++i)
-          ATOM_CALL_NATIVE(Native<T>::load)(a.r[i], p + i * per_register, in_register(count, i));
+      ATOM_EACH_REGISTER(ATOM_CALL_NATIVE(Native<T>::load)(a.r[i], p + i * per_register, in_register(count, i)));
       return a;
     } else {
       T part[size] = {};
@@ -108,8 +124,7 @@ template <class T> struct Lanes {
   ATOM_ALWAYS_INLINE void store(T* p, Index count) const {
     if (count >= size) return store(p);
     if constexpr (std::floating_point<T>) {
-      ATOM_UNROLL for (int i = 0; i < registers; ++i)
-          ATOM_CALL_NATIVE(Native<T>::store)(r[i], p + i * per_register, in_register(count, i));
+      ATOM_EACH_REGISTER(ATOM_CALL_NATIVE(Native<T>::store)(r[i], p + i * per_register, in_register(count, i)));
     } else {
       T part[size];
       store(part);
@@ -126,11 +141,11 @@ template <class T> struct Lanes {
   }
   ATOM_ALWAYS_INLINE T operator[](int lane) const { return r[lane / per_register][lane % per_register]; }
 
-#define ATOM_LANES_OPERATOR(op)                                                \
-  friend ATOM_ALWAYS_INLINE Lanes operator op(Lanes a, Lanes b) {              \
-    ATOM_UNROLL for (int i = 0; i < registers; ++i) a.r[i] = a.r[i] op b.r[i]; \
-    return a;                                                                  \
-  }                                                                            \
+#define ATOM_LANES_OPERATOR(op)                                   \
+  friend ATOM_ALWAYS_INLINE Lanes operator op(Lanes a, Lanes b) { \
+    ATOM_EACH_REGISTER(a.r[i] = a.r[i] op b.r[i]);                \
+    return a;                                                     \
+  }                                                               \
   friend ATOM_ALWAYS_INLINE Lanes& operator op##=(Lanes& a, Lanes b) { return a = a op b; }
   ATOM_LANES_OPERATOR(+)
   ATOM_LANES_OPERATOR(-)
@@ -141,29 +156,28 @@ template <class T> struct Lanes {
   ATOM_LANES_OPERATOR(^)
 #undef ATOM_LANES_OPERATOR
   friend ATOM_ALWAYS_INLINE Lanes operator-(Lanes a) {
-    ATOM_UNROLL for (int i = 0; i < registers; ++i) a.r[i] = -a.r[i];
+    ATOM_EACH_REGISTER(a.r[i] = -a.r[i]);
     return a;
   }
   // Integers only. The right shift of a negative number copies its sign.
   friend ATOM_ALWAYS_INLINE Lanes operator~(Lanes a) {
-    ATOM_UNROLL for (int i = 0; i < registers; ++i) a.r[i] = ~a.r[i];
+    ATOM_EACH_REGISTER(a.r[i] = ~a.r[i]);
     return a;
   }
   friend ATOM_ALWAYS_INLINE Lanes operator<<(Lanes a, int bits) {
-    ATOM_UNROLL for (int i = 0; i < registers; ++i) a.r[i] = a.r[i] << bits;
+    ATOM_EACH_REGISTER(a.r[i] = a.r[i] << bits);
     return a;
   }
   friend ATOM_ALWAYS_INLINE Lanes operator>>(Lanes a, int bits) {
-    ATOM_UNROLL for (int i = 0; i < registers; ++i) a.r[i] = a.r[i] >> bits;
+    ATOM_EACH_REGISTER(a.r[i] = a.r[i] >> bits);
     return a;
   }
 
-#define ATOM_LANES_COMPARISON(op)                                   \
-  friend ATOM_ALWAYS_INLINE Mask<T> operator op(Lanes a, Lanes b) { \
-    Mask<T> mask;                                                   \
-    ATOM_UNROLL for (int i = 0; i < registers; ++i) mask.r[i] =     \
-        reinterpret_cast<typename Mask<T>::Raw>(a.r[i] op b.r[i]);  \
-    return mask;                                                    \
+#define ATOM_LANES_COMPARISON(op)                                                              \
+  friend ATOM_ALWAYS_INLINE Mask<T> operator op(Lanes a, Lanes b) {                            \
+    Mask<T> mask;                                                                              \
+    ATOM_EACH_REGISTER(mask.r[i] = reinterpret_cast<typename Mask<T>::Raw>(a.r[i] op b.r[i])); \
+    return mask;                                                                               \
   }
   ATOM_LANES_COMPARISON(<)
   ATOM_LANES_COMPARISON(<=)
@@ -175,30 +189,30 @@ template <class T> struct Lanes {
 
   // mask ? a : b
   friend ATOM_ALWAYS_INLINE Lanes select(Mask<T> mask, Lanes a, Lanes b) {
-    ATOM_UNROLL for (int i = 0; i < registers; ++i) a.r[i] = mask.r[i] ? a.r[i] : b.r[i];
+    ATOM_EACH_REGISTER(a.r[i] = mask.r[i] ? a.r[i] : b.r[i]);
     return a;
   }
   // b if either is NaN, as the instruction does.
   friend ATOM_ALWAYS_INLINE Lanes min(Lanes a, Lanes b) {
-    ATOM_UNROLL for (int i = 0; i < registers; ++i) a.r[i] = a.r[i] < b.r[i] ? a.r[i] : b.r[i];
+    ATOM_EACH_REGISTER(a.r[i] = a.r[i] < b.r[i] ? a.r[i] : b.r[i]);
     return a;
   }
   friend ATOM_ALWAYS_INLINE Lanes max(Lanes a, Lanes b) {
-    ATOM_UNROLL for (int i = 0; i < registers; ++i) a.r[i] = a.r[i] > b.r[i] ? a.r[i] : b.r[i];
+    ATOM_EACH_REGISTER(a.r[i] = a.r[i] > b.r[i] ? a.r[i] : b.r[i]);
     return a;
   }
   // a * b + c, rounded once on avx2 and avx512, twice on baseline.
   friend ATOM_ALWAYS_INLINE Lanes fma(Lanes a, Lanes b, Lanes c) {
-    ATOM_UNROLL for (int i = 0; i < registers; ++i) ATOM_CALL_NATIVE(Native<T>::fma)(c.r[i], a.r[i], b.r[i]);
+    ATOM_EACH_REGISTER(ATOM_CALL_NATIVE(Native<T>::fma)(c.r[i], a.r[i], b.r[i]));
     return c;
   }
   friend ATOM_ALWAYS_INLINE Lanes sqrt(Lanes a) {
-    ATOM_UNROLL for (int i = 0; i < registers; ++i) ATOM_CALL_NATIVE(Native<T>::sqrt)(a.r[i]);
+    ATOM_EACH_REGISTER(ATOM_CALL_NATIVE(Native<T>::sqrt)(a.r[i]));
     return a;
   }
   // To the nearest integer, halves to the even one.
   friend ATOM_ALWAYS_INLINE Lanes round_even(Lanes a) {
-    ATOM_UNROLL for (int i = 0; i < registers; ++i) ATOM_CALL_NATIVE(Native<T>::round_even)(a.r[i]);
+    ATOM_EACH_REGISTER(ATOM_CALL_NATIVE(Native<T>::round_even)(a.r[i]));
     return a;
   }
   friend ATOM_ALWAYS_INLINE Lanes abs(Lanes a) {
@@ -213,20 +227,20 @@ template <class T> struct Lanes {
   // The bit patterns as integers of the same size, and back: float <-> int32, double <-> int64.
   friend ATOM_ALWAYS_INLINE Bits bits_of(Lanes a) {
     Bits b;
-    ATOM_UNROLL for (int i = 0; i < registers; ++i) b.r[i] = reinterpret_cast<typename Bits::Raw>(a.r[i]);
+    ATOM_EACH_REGISTER(b.r[i] = reinterpret_cast<typename Bits::Raw>(a.r[i]));
     return b;
   }
   friend ATOM_ALWAYS_INLINE auto float_of_bits(Lanes a) {
     using Float = Lanes<detail::FloatOf<T>>;
     Float b;
-    ATOM_UNROLL for (int i = 0; i < registers; ++i) b.r[i] = reinterpret_cast<typename Float::Raw>(a.r[i]);
+    ATOM_EACH_REGISTER(b.r[i] = reinterpret_cast<typename Float::Raw>(a.r[i]));
     return b;
   }
   // The value as an integer of the same size. It must be one already (round_even), below 2^31 (float), 2^51 (double).
   friend ATOM_ALWAYS_INLINE Bits to_int(Lanes a) {
     if constexpr (sizeof(T) == 4) {
       Bits b;
-      ATOM_UNROLL for (int i = 0; i < registers; ++i) b.r[i] = __builtin_convertvector(a.r[i], typename Bits::Raw);
+      ATOM_EACH_REGISTER(b.r[i] = __builtin_convertvector(a.r[i], typename Bits::Raw));
       return b;
     } else {  // avx2 has no such conversion: move the integer into the low bits of the mantissa
       const Lanes magic = 0x1.8p52;
@@ -238,7 +252,7 @@ template <class T> struct Lanes {
     using Float = Lanes<detail::FloatOf<T>>;
     if constexpr (sizeof(T) == 4) {
       Float b;
-      ATOM_UNROLL for (int i = 0; i < registers; ++i) b.r[i] = __builtin_convertvector(a.r[i], typename Float::Raw);
+      ATOM_EACH_REGISTER(b.r[i] = __builtin_convertvector(a.r[i], typename Float::Raw));
       return b;
     } else {
       const Float magic = 0x1.8p52;
@@ -277,16 +291,16 @@ template <class T> ATOM_ALWAYS_INLINE Mask<T> Mask<T>::first(Index count) {
   const Index clamped = count < 0 ? 0 : count > 16 ? 16 : count;
   const auto inside = Same::iota() < Same(clamped);
   Mask mask;
-  ATOM_UNROLL for (int i = 0; i < registers; ++i) mask.r[i] = inside.r[i];
+  ATOM_EACH_REGISTER(mask.r[i] = inside.r[i]);
   return mask;
 }
 
 // Lane by lane to another type, as static_cast does it.
 template <class To, class From> ATOM_ALWAYS_INLINE Lanes<To> convert(Lanes<From> a) {
   if constexpr (sizeof(To) == 4 && sizeof(From) == 4) {
+    constexpr int registers = Lanes<To>::registers;
     Lanes<To> b;
-    ATOM_UNROLL for (int i = 0; i < Lanes<To>::registers; ++i) b.r[i] =
-        __builtin_convertvector(a.r[i], typename Lanes<To>::Raw);
+    ATOM_EACH_REGISTER(b.r[i] = __builtin_convertvector(a.r[i], typename Lanes<To>::Raw));
     return b;
   }
   typedef From FromQuad __attribute__((vector_size(4 * sizeof(From)), aligned(16), may_alias));
@@ -298,3 +312,6 @@ template <class To, class From> ATOM_ALWAYS_INLINE Lanes<To> convert(Lanes<From>
       __builtin_convertvector(reinterpret_cast<const FromQuad*>(from)[i], ToQuad);
   return Lanes<To>::load(to);
 }
+
+#undef ATOM_EACH_REGISTER
+#undef ATOM_ONE_REGISTER

@@ -15,7 +15,7 @@ struct GenerateOptions {
   Index top_k = 0;
   double top_p = 1, min_p = 0, repetition_penalty = 1;
   std::uint64_t seed = 0;
-  Index vocab = 0;  // > 0: ids from here on are never drawn: rows of a padded vocabulary
+  Index vocab = 0;                     // > 0: ids from here on are never drawn: rows of a padded vocabulary
   std::vector<TokenId> stop_ids = {};  // any of them ends a sequence; it is not part of the result
   // Called for each new token of sequence `row`, in order; false ends that sequence (the token stays in the result).
   std::function<bool(Index row, TokenId id)> on_batch_token = {};

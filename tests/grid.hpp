@@ -7,6 +7,7 @@
 #include <atom/backend/cuda/attention.cuh>
 #include <atom/backend/cuda/check_ids.cuh>
 #include <atom/backend/cuda/cross_entropy.cuh>
+#include <atom/backend/cuda/dequantise.cuh>
 #include <atom/backend/cuda/embedding.cuh>
 #include <atom/backend/cuda/experts.cuh>
 #include <atom/backend/cuda/gemm_grid.cuh>

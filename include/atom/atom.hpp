@@ -12,6 +12,7 @@
 #include "backend/attention.hpp"
 #include "backend/check_ids.hpp"
 #include "backend/cross_entropy.hpp"
+#include "backend/dequantise.hpp"
 #include "backend/device.hpp"
 #include "backend/embedding.hpp"
 #include "backend/experts.hpp"
@@ -167,4 +168,5 @@
 #include "tensor/buffer.hpp"
 #include "tensor/node.hpp"
 #include "tensor/storage.hpp"
+#include "tensor/stored_matrix.hpp"
 #include "tensor/tensor.hpp"

@@ -15,7 +15,8 @@ enum class BlockType : std::uint8_t {
   f32 = 0, f16 = 1, q4_0 = 2, q4_1 = 3, q5_0 = 6, q5_1 = 7, q8_0 = 8, q8_1 = 9, q2_k = 10, q3_k = 11, q4_k = 12,
   q5_k = 13, q6_k = 14, q8_k = 15, iq2_xxs = 16, iq2_xs = 17, iq3_xxs = 18, iq1_s = 19, iq4_nl = 20, iq3_s = 21,
   iq2_s = 22, iq4_xs = 23, i8 = 24, i16 = 25, i32 = 26, i64 = 27, f64 = 28, iq1_m = 29, bf16 = 30, tq1_0 = 34,
-  tq2_0 = 35, mxfp4 = 39, nvfp4 = 40, q1_0 = 41, q2_0 = 42
+  tq2_0 = 35, mxfp4 = 39, nvfp4 = 40, q1_0 = 41, q2_0 = 42,
+  f8_e4m3 = 255  // in no GGUF file: numbers of safetensors files, with a scale for each block of rows and columns
 };
 
 struct BlockInfo {
@@ -36,9 +37,11 @@ inline constexpr std::array<BlockInfo, 43> block_infos = {{
 }};
 // clang-format on
 
-constexpr BlockInfo info_of(BlockType type) { return block_infos[static_cast<std::size_t>(type)]; }
+constexpr BlockInfo info_of(BlockType type) {
+  return type == BlockType::f8_e4m3 ? BlockInfo{"F8_E4M3", 1, 1} : block_infos[static_cast<std::size_t>(type)];
+}
 constexpr std::string_view name_of(BlockType type) { return info_of(type).name; }
-// The type of that id, if there is one.
+// The type of that id of GGUF files, if there is one.
 constexpr std::optional<BlockType> block_type_of(std::uint32_t id) {
   if (id >= block_infos.size() || block_infos[id].values == 0) return std::nullopt;
   return static_cast<BlockType>(id);
@@ -99,7 +102,7 @@ struct Q4_1 {
 // The fifth bits of 32 values, value i's in bit i.
 struct FifthBits {
   std::uint8_t bytes[4];
-  ATOM_HD constexpr unsigned of(unsigned i) const { return (bytes[i / 8] >> i % 8 & 1U) << 4U; }
+  ATOM_HD constexpr unsigned of(unsigned i) const { return (std::bit_cast<std::uint32_t>(*this) >> i & 1U) << 4U; }
 };
 
 struct Q5_0 {
@@ -270,6 +273,11 @@ template <class F> constexpr bool with_block(BlockType type, F&& f) {
   const auto among = [&]<class... Block>(Block...) { return ((Block::type == type && (f(Block{}), true)) || ...); };
   using namespace blocks;
   return among(Q4_0{}, Q4_1{}, Q5_0{}, Q5_1{}, Q8_0{}, Q2_K{}, Q3_K{}, Q4_K{}, Q5_K{}, Q6_K{}, IQ4_NL{}, MXFP4{});
+}
+
+// Whether its values can be read without anything that lies elsewhere.
+constexpr bool can_dequantise(BlockType type) {
+  return type == BlockType::f32 || type == BlockType::f16 || type == BlockType::bf16 || with_block(type, [](auto) {});
 }
 
 static_assert(name_of(BlockType::q6_k) == "Q6_K" && name_of(BlockType::mxfp4) == "MXFP4" &&

@@ -19,9 +19,7 @@ constexpr std::optional<std::uint64_t> block_bytes(BlockType type, std::uint64_t
 }
 
 // Whether dequantise() and quantise() know the type.
-constexpr bool can_dequantise(BlockType type) {
-  return type == BlockType::f32 || type == BlockType::f16 || type == BlockType::bf16 || with_block(type, [](auto) {});
-}
+using atom::can_dequantise;
 constexpr bool can_quantise(BlockType type) {
   return type == BlockType::f32 || type == BlockType::f16 || type == BlockType::bf16 || type == BlockType::q8_0 ||
          type == BlockType::q4_0;

@@ -72,7 +72,7 @@ std::vector<std::vector<T>> through_cache(const M& module, const std::vector<std
                                           const Policy& policy, const std::vector<std::vector<std::int32_t>>& counts,
                                           Cpu device = {}) {
   const NoGrad no_grad;
-  const Index width = module.o.weight.dim(0);
+  const Index width = module.o.out();
   shape.batch = std::ssize(texts);
   nn::KvCache<T, Cpu> cache(shape, device);
   std::vector<std::vector<T>> results(texts.size());
@@ -100,7 +100,7 @@ std::vector<std::vector<T>> through_cache(const M& module, const std::vector<std
 template <class M, class T, class Policy>
 std::vector<std::vector<T>> check_same_bits(const M& module, nn::KvCacheShape shape,
                                             const ops::RopeTable<T, Cpu>* table, const Policy& policy) {
-  const Index width = module.o.weight.dim(0);
+  const Index width = module.o.out();
   const std::vector<std::int32_t> lengths = {70, 1, 33, 6};
   std::vector<std::vector<T>> texts, wanted;
   for (std::size_t b = 0; b < lengths.size(); ++b)
@@ -143,7 +143,7 @@ template <class M, class T, class Policy>
 double difference_without_cache(const M& module, const ops::RopeTable<T, Cpu>* table, const Policy& policy,
                                 const std::vector<std::vector<T>>& wanted) {
   const NoGrad no_grad;
-  const Index width = module.o.weight.dim(0);
+  const Index width = module.o.out();
   double worst = 0;
   for (std::size_t b = 0; b < wanted.size(); ++b) {
     const Index length = std::ssize(wanted[b]) / width;

@@ -37,10 +37,11 @@ template <class T, class D> struct Experts {
   using DeviceType = D;
 
   ExpertsShape shape;
-  Linear<T, D> router;                         // (e, c)
-  Tensor<T, D> select_bias;                    // (e)
-  Tensor<T, D> gate, up, down;                 // (e, f, c), (e, f, c), (e, c, f)
-  Tensor<T, D> gate_bias, up_bias, down_bias;  // (e, f), (e, f), (e, c)
+  Linear<T, D> router;                                  // (e, c)
+  Tensor<T, D> select_bias;                             // (e)
+  Tensor<T, D> gate, up, down;                          // (e, f, c), (e, f, c), (e, c, f), or
+  StoredMatrix<D> stored_gate, stored_up, stored_down;  // in their place
+  Tensor<T, D> gate_bias, up_bias, down_bias;           // (e, f), (e, f), (e, c)
   std::optional<FeedForward<T, D>> shared;
   std::optional<Linear<T, D>> shared_gate;  // (1, c)
   // Assignments to each expert (e) in training passes since optim::update_balance last looked; recomputed passes do
@@ -53,9 +54,9 @@ template <class T, class D> struct Experts {
     const auto zeros = [&](const Shape& of) { return Tensor<T, D>::zeros(of, device); };
     const Index e = s.experts;
     if (s.select_bias) select_bias = zeros({e});
-    gate = zeros({e, s.hidden, s.width});
-    up = zeros({e, s.hidden, s.width});
-    down = zeros({e, s.width, s.hidden});
+    detail::make_weight(gate, stored_gate, {e, s.hidden, s.width}, device);
+    detail::make_weight(up, stored_up, {e, s.hidden, s.width}, device);
+    detail::make_weight(down, stored_down, {e, s.width, s.hidden}, device);
     if (s.bias) gate_bias = zeros({e, s.hidden}), up_bias = zeros({e, s.hidden}), down_bias = zeros({e, s.width});
     if (s.shared_hidden > 0) shared.emplace(s.width, s.shared_hidden, s.activation, true, false, device);
     if (s.shared_gate) shared_gate.emplace(s.width, 1, false, device);
@@ -88,11 +89,12 @@ template <class T, class D> struct Experts {
         shape.scale_input ? Tensor<T, D>::full(routing.weights.shape(), T(1), x.device()) : routing.weights;
     const auto input =
         shape.scale_input ? ops::dispatch_scaled(rows, routing.weights, order) : ops::dispatch(rows, order);
-    const auto gates = ops::grouped_linear(input, gate, gate_bias, order);
-    const auto ups = ops::grouped_linear(input, up, up_bias, order);
+    using Stack = ops::Weight<T, D>;
+    const auto gates = ops::grouped_linear(input, Stack{gate, stored_gate}, gate_bias, order);
+    const auto ups = ops::grouped_linear(input, Stack{up, stored_up}, up_bias, order);
     const auto hidden = shape.clamped ? ops::clamped_swiglu(gates, ups, shape.clamp_alpha, shape.clamp_limit)
                                       : ops::gated(shape.activation, gates, ups);
-    const auto said = ops::grouped_linear(hidden, down, down_bias, order);
+    const auto said = ops::grouped_linear(hidden, Stack{down, stored_down}, down_bias, order);
     const auto base = beside(rows, residual.defined() ? ops::reshape(residual, {n, c}) : residual);
     return ops::reshape(ops::combine(said, weights, order, base), x.shape());
   }
@@ -100,9 +102,9 @@ template <class T, class D> struct Experts {
   template <class Self, class F> static void visit(Self& self, F&& f) {
     f("router", self.router);
     f("select_bias", self.select_bias, Role::buffer);
-    f("gate", self.gate, Role::matrix);
-    f("up", self.up, Role::matrix);
-    f("down", self.down, Role::matrix);
+    f("gate", self.gate, self.stored_gate, Role::matrix);
+    f("up", self.up, self.stored_up, Role::matrix);
+    f("down", self.down, self.stored_down, Role::matrix);
     f("gate_bias", self.gate_bias, Role::bias);
     f("up_bias", self.up_bias, Role::bias);
     f("down_bias", self.down_bias, Role::bias);

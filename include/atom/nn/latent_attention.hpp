@@ -75,10 +75,11 @@ template <class T, class D> struct LatentAttention {
 
     Tensor<T, D> mixed;  // (b, t, h, value)
     if (pass.cache) {
-      const auto latent_queries = ops::concat(by_head(queries, rows_of(0, shape.nope_dim)), q_rotated, -1);
+      const auto both = kv_b.dense();
+      const auto latent_queries = ops::concat(by_head(queries, rows_of(both, 0, shape.nope_dim)), q_rotated, -1);
       const auto mix = detail::over_cache(latent_queries, ops::concat(latent, k_rotated, -1), {}, *pass.cache, layer,
                                           policy, options);  // (b, t, h, kv_rank)
-      mixed = by_head(mix, ops::transpose(rows_of(shape.nope_dim, shape.value_dim)));
+      mixed = by_head(mix, ops::transpose(rows_of(both, shape.nope_dim, shape.value_dim)));
     } else {
       const auto both = ops::reshape(kv_b(latent), {b, t, h, shape.nope_dim + shape.value_dim});
       const auto keys =
@@ -104,10 +105,10 @@ template <class T, class D> struct LatentAttention {
   }
 
  private:
-  // The rows start.. of each head in kv_b: a view (h, count, kv_rank).
-  Tensor<T, D> rows_of(Index start, Index count) const {
-    return ops::slice(ops::reshape(kv_b.weight, {shape.heads, shape.nope_dim + shape.value_dim, shape.kv_rank}), 1,
-                      start, count);
+  // The rows start.. of each head in kv_b's matrix: a view (h, count, kv_rank).
+  Tensor<T, D> rows_of(const Tensor<T, D>& both, Index start, Index count) const {
+    return ops::slice(ops::reshape(both, {shape.heads, shape.nope_dim + shape.value_dim, shape.kv_rank}), 1, start,
+                      count);
   }
   // The first n elements of each head of x (b, t, h, .) times its own of the matrices (h, n, m): (b, t, h, m), a view.
   static Tensor<T, D> by_head(const Tensor<T, D>& x, const Tensor<T, D>& matrices) {

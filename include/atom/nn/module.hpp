@@ -3,6 +3,7 @@
 //
 //   template <class Self, class F> static void visit(Self& self, F&& f) {
 //     f("weight", self.weight, Role::matrix);   // a tensor and what it is
+//     f("table", self.table, self.stored, Role::matrix);  // the same, which may be a stored matrix in its place
 //     f("norm", self.norm);                     // a module, an std::vector or std::optional of modules
 //   }
 //
@@ -10,6 +11,7 @@
 // is trained on its own also says `using Scalar = T; using DeviceType = D;`, which optim::AdamW takes its type from.
 #pragma once
 
+#include "../tensor/stored_matrix.hpp"
 #include "../tensor/tensor.hpp"
 
 #include <optional>
@@ -40,6 +42,13 @@ template <class F> class Walker {
   template <class T, class D>
   [[gnu::noinline]] void operator()(std::string_view name, const Tensor<T, D>& tensor, Role role) {
     if (tensor.defined()) f_(path_of(name), tensor, role);
+  }
+  template <class Weight, class Stored>
+  void operator()(std::string_view name, Weight& tensor, Stored& stored, Role role) {
+    if constexpr (requires { typename F::WithStored; })
+      f_(path_of(name), tensor, stored, role);
+    else
+      (*this)(name, tensor, role);
   }
   template <class M> void operator()(std::string_view name, std::vector<M>& modules) { each(name, modules); }
   template <class M> void operator()(std::string_view name, const std::vector<M>& modules) { each(name, modules); }
@@ -86,11 +95,31 @@ template <Module M, class F> void for_each_tensor(M& module, F&& f) {
 }
 
 namespace detail {
+template <class F> struct WeightsOnly {
+  using WithStored = void;
+  F& f;
+
+  template <class T, class D> void operator()(const std::string&, const Tensor<T, D>&, Role) {}
+  template <class Weight, class Stored>
+  void operator()(const std::string& name, Weight& weight, Stored& stored, Role role) {
+    if (weight.defined() || stored.rank() > 0) f(name, weight, stored, role);
+  }
+};
+}  // namespace detail
+
+// f(const std::string& name, Tensor<T, D>& weight, StoredMatrix<D>& stored, Role role) for every weight that may be
+// stored: one of the two is defined, or neither where it is still to be loaded (see weights.hpp).
+template <Module M, class F> void for_each_weight(M& module, F&& f) {
+  for_each_tensor(module, detail::WeightsOnly<std::remove_reference_t<F>>{f});
+}
+
+namespace detail {
 template <class F> struct ModuleWalker {
   F& f;
 
   template <class T, class D> void operator()(std::string_view, Tensor<T, D>&, Role) {}
   template <class T, class D> void operator()(std::string_view, const Tensor<T, D>&, Role) {}
+  template <class Weight, class Stored> void operator()(std::string_view, Weight&, Stored&, Role) {}
   template <class M> void operator()(std::string_view name, std::vector<M>& modules) {
     for (M& module : modules) (*this)(name, module);
   }
@@ -116,11 +145,14 @@ template <Module M, class F> void for_each_module(M& module, F&& f) {
   std::remove_const_t<M>::visit(module, walker);
 }
 
-// Number of values that training changes.
+// Number of values in the parameters, stored ones too.
 template <Module M> Index parameter_count(const M& module) {
   Index count = 0;
   for_each_tensor(module, [&](const std::string&, const auto& tensor, Role role) {
     if (role != Role::buffer) count += tensor.size();
+  });
+  for_each_weight(module, [&](const std::string&, const auto&, const auto& stored, Role) {
+    if (stored.defined()) count += element_count(stored.shape());
   });
   return count;
 }

@@ -19,7 +19,7 @@ template <class T, class D> struct RouterInput {
   Index length = 0;               // rows of one sequence: n is a multiple
   Mode mode = {};                 // random numbers, where there are any, come from mode.key
 
-  Index experts() const { return linear.weight.dim(0); }
+  Index experts() const { return linear.out(); }
 };
 
 template <class T, class D> struct Routing {

@@ -8,6 +8,7 @@
 #include "../backend/check_ids.hpp"
 #include "../backend/experts.hpp"
 #include "../backend/grouped_gemm.hpp"
+#include "weight.hpp"
 
 namespace atom::ops {
 
@@ -93,26 +94,73 @@ template <class T, class D> Tensor<T, D> dispatch(const Tensor<T, D>& x, const E
   return dispatch_scaled(x, {}, order);
 }
 
+namespace detail {
+
+// f(member, begin, rows) for each matrix of a stack that has rows: its places are begin..begin + rows - 1.
+template <class D, class F>
+void for_members(const StoredMatrix<D>& stack, const Buffer<std::int32_t, D>& offsets, const F& f) {
+  const Buffer<std::int32_t, Cpu> at(Cpu{}, offsets.shape());
+  copy_to_host(offsets.device(), at.mutable_data(), offsets.data(),
+               static_cast<std::size_t>(at.size()) * sizeof(TokenId));
+  for (Index e = 0; e < stack.dim(0); ++e) {
+    const Index begin = at.data()[e], rows = at.data()[e + 1] - begin;
+    if (rows > 0) f(e, begin, rows);
+  }
+}
+
+// The grouped products (backend/grouped_gemm.hpp) with the matrices of a stored stack, one after the other.
+template <class T, class D> void stored_gemm(const GroupedRows& s, const Buffer<std::int32_t, D>& offsets,
+                                             const StoredMatrix<D>& stack, const T* x, const T* bias, T* y) {
+  for_members(stack, offsets, [&](Index e, Index begin, Index rows) {
+    for (Panels<T, D> panel(Along::rows, {}, stack.member(e)); panel.next();)
+      gemm(offsets.device(), {.m = rows, .n = panel.count, .k = s.in},
+           GemmInput<T>{.data = x + begin * s.in, .ld = s.in}, {.data = panel.values, .ld = s.in, .transposed = true},
+           GemmOutput<T>{.data = y + begin * s.out + panel.first, .ld = s.out}, false,
+           {.bias = bias ? bias + e * s.out + panel.first : nullptr});
+  });
+}
+template <class T, class D> void stored_gemm_input(const GroupedRows& s, const Buffer<std::int32_t, D>& offsets,
+                                                   const StoredMatrix<D>& stack, const T* dy, T* dx, bool accumulate) {
+  for_members(stack, offsets, [&](Index e, Index begin, Index rows) {
+    for (Panels<T, D> panel(Along::columns, {}, stack.member(e)); panel.next();)
+      gemm(offsets.device(), {.m = rows, .n = panel.count, .k = s.out},
+           GemmInput<T>{.data = dy + begin * s.out, .ld = s.out}, {.data = panel.values, .ld = panel.count},
+           GemmOutput<T>{.data = dx + begin * s.in + panel.first, .ld = s.in}, accumulate);
+  });
+}
+
+}  // namespace detail
+
 // x W[e]^T + bias[e] for the places of each expert e: x (n k, in), weight (e, out, in), bias (e, out) or undefined ->
-// (n k, out). A row has the bits that linear gives it. Errors: shapes.
-template <class T, class D> Tensor<T, D> grouped_linear(const Tensor<T, D>& x, const Tensor<T, D>& weight,
-                                                        const Tensor<T, D>& bias, const ExpertOrder<D>& order) {
+// (n k, out). A row has the bits that linear gives it, also with a stored weight, which gets no gradient. Errors:
+// shapes; no weight.
+template <class T, class D> Tensor<T, D> grouped_linear(const Tensor<T, D>& x, const Weight<T, D>& weight,
+                                                        const std::type_identity_t<Tensor<T, D>>& bias,
+                                                        const ExpertOrder<D>& order) {
   const Index places = order.rows * order.active;
+  const Shape& sizes = weight.shape();
+  check(weight.defined(), "grouped_linear", "the weight ", sizes, " is not loaded");
   detail::check_expert_rows("grouped_linear", "x", x, places);
-  check(weight.rank() == 3 && weight.dim(0) == order.experts && weight.dim(2) == x.dim(1), "grouped_linear",
-        "weight has shape ", weight.shape(), ", expected (", order.experts, ", out, ", x.dim(1), ")");
-  const Index out = weight.dim(1);
+  check(sizes.rank() == 3 && sizes[0] == order.experts && sizes[2] == x.dim(1), "grouped_linear", "weight has shape ",
+        sizes, ", expected (", order.experts, ", out, ", x.dim(1), ")");
+  const Index out = sizes[1];
   check(!bias.defined() || bias.shape() == Shape{order.experts, out}, "grouped_linear", "bias has shape ", bias.shape(),
         ", expected ", Shape{order.experts, out});
-  const auto input = contiguous(x.buffer()), w = contiguous(weight.buffer()), offset = contiguous(bias.buffer());
+  const auto input = contiguous(x.buffer()), w = contiguous(weight.dense.buffer()), offset = contiguous(bias.buffer());
   const GroupedRows rows{places, order.experts, out, x.dim(1), order.offsets.data()};
   Buffer<T, D> y(x.device(), Shape{places, out});
-  grouped_gemm(x.device(), rows, input.data(), w.data(), offset.data(), y.mutable_data());
+  if (w.defined())
+    grouped_gemm(x.device(), rows, input.data(), w.data(), offset.data(), y.mutable_data());
+  else
+    detail::stored_gemm(rows, order.offsets, weight.stored, input.data(), offset.data(), y.mutable_data());
   return record<"grouped_linear">(
       y,
-      [rows, offsets = order.offsets, x = save(input), w = save(w)](const Buffer<T, D>& dy) {
+      [rows, offsets = order.offsets, x = save(input), w = save(w), stored = weight.stored](const Buffer<T, D>& dy) {
         const auto dx = [&](Into<T, D> into) {
-          grouped_gemm_input(dy.device(), rows, dy.data(), w->data(), into.buffer.mutable_data(), into.accumulate);
+          if (w->defined())
+            grouped_gemm_input(dy.device(), rows, dy.data(), w->data(), into.buffer.mutable_data(), into.accumulate);
+          else
+            detail::stored_gemm_input(rows, offsets, stored, dy.data(), into.buffer.mutable_data(), into.accumulate);
         };
         const auto dw = [&](Into<T, D> into) {
           grouped_gemm_weight(dy.device(), rows, dy.data(), x->data(), into.buffer.mutable_data(), into.accumulate);
@@ -122,7 +170,11 @@ template <class T, class D> Tensor<T, D> grouped_linear(const Tensor<T, D>& x, c
         };
         return grads(dx, dw, dbias);
       },
-      x, weight, bias);
+      x, weight.dense, bias);
+}
+template <class T, class D> Tensor<T, D> grouped_linear(const Tensor<T, D>& x, const Tensor<T, D>& weight,
+                                                        const Tensor<T, D>& bias, const ExpertOrder<D>& order) {
+  return grouped_linear(x, Weight<T, D>{weight}, bias, order);
 }
 
 // residual[r] + sum over the places of r, in increasing expert id, of weights[r, choice] * y[place]: y (n k, c),

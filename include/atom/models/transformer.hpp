@@ -86,7 +86,7 @@ template <class T, class D = Device, ScorePolicy Policy = Causal, class Router =
     nn::require_grad(*this);
   }
 
-  D device() const { return embedding.weight.device(); }
+  D device() const { return embedding.device(); }
 
   // ids (b, t) -> logits (b, t, v) of the token after each. Where angles depend on a text's length, that is t.
   // Errors: t beyond the context; an id outside the vocabulary.
@@ -191,7 +191,8 @@ template <class T, class D = Device, ScorePolicy Policy = Causal, class Router =
     return logits_of(ops::embedding(constant(rows), ops::reshape(h, {b * t, config.width})));
   }
 
-  const Tensor<T, D>& head_weight() const { return head ? head->weight : embedding.weight; }  // (v, c)
+  // (v, c), as one tensor: made anew where it is stored or has an adapter.
+  Tensor<T, D> head_weight() const { return head ? head->dense() : embedding.dense(); }
 
   template <class Self, class F> static void visit(Self& self, F&& f) {
     f("embedding", self.embedding);
@@ -249,7 +250,8 @@ template <class T, class D = Device, ScorePolicy Policy = Causal, class Router =
       return head_weight();
   }
   Tensor<T, D> logits_of(const Tensor<T, D>& h) const {
-    const auto logits = ops::linear(scaled(h), head_weight(), head ? head->bias : Tensor<T, D>());
+    const auto x = scaled(h);
+    const auto logits = head ? (*head)(x) : ops::linear(x, embedding.matrix(), Tensor<T, D>());
     if constexpr (Block::full)
       if (config.logit_cap > 0) return ops::soft_cap(logits, static_cast<T>(config.logit_cap));
     return logits;
@@ -269,7 +271,7 @@ template <class T, class D = Device, ScorePolicy Policy = Causal, class Router =
     pass.probe = &on_routing;
     auto x = embedded(ids);  // (b, t, c)
     if (positions)
-      x = x + (pass.cache ? (*positions)(pass.positions) : ops::slice(positions->weight, 0, 0, ids.dim(1)));
+      x = x + (pass.cache ? (*positions)(pass.positions) : ops::slice(positions->dense(), 0, 0, ids.dim(1)));
     x = pass.drop(x);
     for (Index i = 0; i < config.layers; ++i) {
       const LayerConfig layer = detail::layer_of(config, i);

@@ -15,7 +15,7 @@
 #include "../tensor/tensor.hpp"
 #include "node_queue.hpp"
 
-#include <optional>
+#include <span>
 #include <tuple>
 
 namespace atom {
@@ -114,46 +114,68 @@ template <class... Each, class D, class... Ts> struct AreGradients<Grads<Each...
   static constexpr bool value = (is_gradient_for<Each, Ts, D>() && ...);
 };
 
-// The graph node of one operation's result.
-template <class T, class D, class Rule, class... Ts> class OpNode final : public Node<T, D> {
+// The graph node of one operation's result, but for its rule: what a program compiles once and not for every operation.
+template <class T, class D> class Operation : public Node<T, D> {
  public:
-  OpNode(const char* op, D device, const Shape& shape, Rule rule, const Ref<Node<Ts, D>>&... inputs)
-      : Node<T, D>(op, device, shape), rule_(std::move(rule)), inputs_(inputs...) {}
-  ~OpNode() override { spend(); }
-
   bool leaf() const override { return false; }
-  bool spent() const override { return !rule_; }
+  bool spent() const override { return spent_; }
   void propagate(NodeQueue& ready) override {
     const Buffer<T, D> dy = contiguous(this->take_gradient());
     try {
-      auto gradients = AsGrads<std::invoke_result_t<Rule&, const Buffer<T, D>&>>::wrap((*rule_)(dy));
-      deliver(gradients, std::index_sequence_for<Ts...>());
+      run_rule(dy);
     } catch (const SavedValueOverwritten&) {
       fail("backward", "a value saved by '", std::string_view(this->op()), "' was overwritten before backward used it");
     }
-    std::apply([&](auto&... input) { (queue_push(ready, input.get()), ...); }, inputs_);
+    for (NodeBase* const input : inputs_) queue_push(ready, input);
     spend();
   }
 
- private:
-  template <class Gradients, std::size_t... I> void deliver(Gradients& gradients, std::index_sequence<I...>) {
-    ((std::get<I>(inputs_) ? std::get<I>(inputs_)->receive(std::move(std::get<I>(gradients.each)), this->op())
-                           : void()),
-     ...);
-  }
+ protected:
+  // `inputs`: nodes or null, each with a count of its own; they lie in the derived class.
+  Operation(const char* op, D device, const Shape& shape, std::span<NodeBase*> inputs)
+      : Node<T, D>(op, device, shape), inputs_(inputs) {}
+
+  virtual void run_rule(const Buffer<T, D>& dy) = 0;
+  virtual void drop_rule() noexcept = 0;
   // Forgets rule and inputs, so that memory is given back while backward runs.
   void spend() noexcept {
-    rule_.reset();
+    if (!std::exchange(spent_, true)) drop_rule();
     NodeBase* dying = nullptr;
     drop_inputs(dying);
     NodeBase::destroy(dying);
   }
   void drop_inputs(NodeBase*& dying) noexcept override {
-    std::apply([&](auto&... input) { (NodeBase::drop(input.detach(), dying), ...); }, inputs_);
+    for (NodeBase*& input : inputs_) NodeBase::drop(std::exchange(input, nullptr), dying);
   }
 
-  std::optional<Rule> rule_;
-  std::tuple<Ref<Node<Ts, D>>...> inputs_;
+ private:
+  std::span<NodeBase*> inputs_;
+  bool spent_ = false;
+};
+
+template <class T, class D, class Rule, class... Ts> class OpNode final : public Operation<T, D> {
+ public:
+  OpNode(const char* op, D device, const Shape& shape, Rule&& rule, const Ref<Node<Ts, D>>&... inputs)
+      : Operation<T, D>(op, device, shape, inputs_), rule_(std::move(rule)), inputs_{Ref(inputs).detach()...} {}
+  ~OpNode() override { this->spend(); }
+
+ private:
+  void run_rule(const Buffer<T, D>& dy) override {
+    auto gradients = AsGrads<std::invoke_result_t<Rule&, const Buffer<T, D>&>>::wrap(rule_(dy));
+    deliver(gradients, std::index_sequence_for<Ts...>());
+  }
+  void drop_rule() noexcept override { rule_.~Rule(); }
+
+  template <class Gradients, std::size_t... I> void deliver(Gradients& gradients, std::index_sequence<I...>) {
+    ((inputs_[I] ? static_cast<Node<Ts, D>*>(inputs_[I])->receive(std::move(std::get<I>(gradients.each)), this->op())
+                 : void()),
+     ...);
+  }
+
+  union {
+    Rule rule_;  // until it is spent
+  };
+  NodeBase* inputs_[sizeof...(Ts)];
 };
 
 template <OpName Name, class T, class D, class Rule, class... Ts>

@@ -32,6 +32,7 @@ TEST_CASE("published folders compute what transformers computes, and come back a
     CHECK(agreement.greedy == agreement.greedy_of);
     CHECK(agreement.round_trip == "ok");
     CHECK(agreement.problem.empty());
+    CHECK(agreement.learns);
   }
 }
 

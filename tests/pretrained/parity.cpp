@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
                   agreement.gradients, agreement.greedy, agreement.greedy_of, kept ? "ok" : "FAILED");
       if (!kept) std::printf("  %s came back as another\n", agreement.round_trip.c_str());
       if (!agreement.problem.empty()) std::printf("  %s\n", agreement.problem.c_str());
+      if (!agreement.learns) std::printf("  a step of AdamW does not lower the loss\n");
       if (agreement.loss > 1e-5) std::printf("  loss is off by %.2g\n", agreement.loss);
       failed += agreement.good() ? 0 : 1;
     } catch (const std::exception& error) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atom/autograd/backward.hpp>
+#include <atom/optim/adamw.hpp>
 #include <atom/pretrained/folder.hpp>
 #include <atom/sample/generate.hpp>
 
@@ -21,10 +22,11 @@ struct Agreement {
   int greedy = 0, greedy_of = 0;
   std::string round_trip = "ok";  // or the first tensor that came back as another
   std::string problem = {};       // a gradient without a place
+  bool learns = false;            // a step of AdamW lowers the loss
 
   bool good() const {
     return logits <= 1e-4 && loss <= 1e-5 && gradients <= 2e-4 && greedy == greedy_of && round_trip == "ok" &&
-           problem.empty();
+           problem.empty() && learns;
   }
 };
 
@@ -124,7 +126,8 @@ inline Agreement compare(const std::string& folder) {
   std::vector<TokenId> targets(ids.begin() + 1, ids.end());
   targets.push_back(-100);
   for (Index row = 0; row < b; ++row) targets[static_cast<std::size_t>((row + 1) * t - 1)] = -100;
-  const auto loss = model.loss(all, Tensor<TokenId, Cpu>::from(targets, shape));
+  const auto next = Tensor<TokenId, Cpu>::from(targets, shape);
+  const auto loss = model.loss(all, next);
   agreement.loss = std::abs(static_cast<double>(loss.item()) - static_cast<double>(floats(expected, "loss")[0]));
   backward(loss);
   compare_gradients(folder, model, agreement);
@@ -141,6 +144,13 @@ inline Agreement compare(const std::string& folder) {
   pretrained::save_like(copy, model, folder);
   agreement.round_trip = compare_tensors(folder, copy);
   static_cast<void>(std::system(("rm -r " + copy).c_str()));
+
+  nn::clear_grad(model);
+  optim::AdamW optim(model, {.lr = 1e-3F});
+  const auto before = model.loss(all, next);
+  backward(before);
+  optim.step();
+  agreement.learns = model.loss(all, next).item() < before.item();
   return agreement;
 }
 

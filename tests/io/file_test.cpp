@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cstring>
+
 #include <atom/io/file.hpp>
 
 #include "catch.hpp"
@@ -134,4 +136,15 @@ TEST_CASE("writing to a full device is one sentence") {
   if (!std::filesystem::exists("/dev/full")) return;
   io::FileWriter writer("model", io::detail::Descriptor("/dev/full", O_WRONLY));
   CHECK(error_of([&] { writer.write("text"); }) == "[model] cannot write at offset 0: No space left on device");
+}
+
+TEST_CASE("a file as memory outlives the object that opened it") {
+  const std::string path = "/tmp/atom-mapped-" + std::to_string(::getpid());
+  io::write_file(path, "bytes");
+  const auto memory = io::File(path).map();
+  CHECK(std::memcmp(memory.get(), "bytes", 5) == 0);
+  io::write_file(path, "");
+  CHECK(io::File(path).map() == nullptr);
+  CHECK(std::memcmp(memory.get(), "bytes", 5) == 0);  // another file has the name now
+  ::unlink(path.c_str());
 }

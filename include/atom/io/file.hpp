@@ -5,7 +5,10 @@
 
 #include "system.hpp"
 
+#include <memory>
 #include <span>
+
+#include <sys/mman.h>
 
 namespace atom::io {
 
@@ -23,6 +26,17 @@ class File {
 
   const std::string& path() const { return path_; }
   std::uint64_t size() const { return size_; }  // when it was opened
+
+  // The bytes as memory that the system reads when it is touched and may take back. It outlives this object. The file
+  // must not be cut meanwhile: touching what is gone ends the program. Error: the system's.
+  std::shared_ptr<const std::byte> map() const {
+    const auto size = static_cast<std::size_t>(size_);
+    if (size == 0) return nullptr;
+    void* const memory = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor_.number(), 0);
+    if (memory == MAP_FAILED) fail_system(path_, "cannot be mapped");
+    return {static_cast<const std::byte*>(memory),
+            [size](const std::byte* at) { ::munmap(const_cast<std::byte*>(at), size); }};
+  }
 
   // Fills `into` with the bytes from `offset` on. Errors: beyond the end; the system's; the file has become shorter.
   void read(std::uint64_t offset, std::span<std::byte> into) const {

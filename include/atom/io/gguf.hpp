@@ -22,6 +22,7 @@ class Gguf {
   std::span<const GgufTensor> tensors() const { return tensors_; }  // sorted by name
   const GgufMetadata& metadata() const { return metadata_; }        // of the first file, without split.*
   const std::string& path(const GgufTensor& tensor) const { return files_[tensor.file].path(); }
+  std::span<const File> files() const { return files_; }  // a tensor's `file` counts them
 
   // The tensor of that name, or nullptr.
   const GgufTensor* find(std::string_view name) const {

@@ -155,6 +155,7 @@ class Safetensors {
   std::span<const TensorInfo> tensors() const { return tensors_; }  // sorted by name
   const Metadata& metadata() const { return metadata_; }            // of the first file
   const std::string& path(const TensorInfo& tensor) const { return files_[tensor.file].path(); }
+  std::span<const File> files() const { return files_; }  // a tensor's `file` counts them
 
   // The tensor of that name, or nullptr.
   const TensorInfo* find(std::string_view name) const {

@@ -5,7 +5,6 @@
 
 #include "../core/utf8.hpp"
 
-#include <algorithm>
 #include <array>
 
 namespace atom::io {
@@ -24,8 +23,10 @@ inline constexpr std::array<char32_t, 256> byte_letters = [] {
 // The bytes in the order of their characters.
 inline constexpr std::array<unsigned char, 256> bytes_by_letter = [] {
   std::array<unsigned char, 256> bytes{};
-  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<unsigned char>(i);
-  std::ranges::sort(bytes, {}, [](unsigned char byte) { return byte_letters[byte]; });
+  std::size_t at = 0;
+  for (const bool itself : {true, false})
+    for (unsigned byte = 0; byte < 256; ++byte)
+      if ((byte_letters[byte] == byte) == itself) bytes[at++] = static_cast<unsigned char>(byte);
   return bytes;
 }();
 

@@ -105,31 +105,29 @@ class GgufValue {
     }
   }
 
-  // f(number) or f(std::string_view) for each element.
+  // f(number), where 64 bits stand for all integers, or f(std::string_view), for each element.
   template <class F> void visit(F&& f) const {
     ByteReader reader(std::as_bytes(std::span(bytes_)), "gguf");
-    const auto each = [&](auto read) {
-      for (std::uint64_t i = 0; i < count_; ++i) f(read());
-    };
-    const auto number = [&]<class T>(T) { each([&] { return reader.read<T>("number"); }); };
-    switch (type_) {
-      case GgufType::u8: return number(std::uint8_t{});
-      case GgufType::i8: return number(std::int8_t{});
-      case GgufType::u16: return number(std::uint16_t{});
-      case GgufType::i16: return number(std::int16_t{});
-      case GgufType::u32: return number(std::uint32_t{});
-      case GgufType::i32: return number(std::int32_t{});
-      case GgufType::u64: return number(std::uint64_t{});
-      case GgufType::i64: return number(std::int64_t{});
-      case GgufType::f32: return number(float{});
-      case GgufType::f64: return number(double{});
-      case GgufType::boolean: return each([&] { return reader.read<std::uint8_t>("boolean") != 0; });
-      case GgufType::text:
-        return each([&] {
+    for (std::uint64_t i = 0; i < count_; ++i) {
+      switch (type_) {
+        case GgufType::u8: f(std::uint64_t{reader.read<std::uint8_t>("number")}); break;
+        case GgufType::i8: f(std::int64_t{reader.read<std::int8_t>("number")}); break;
+        case GgufType::u16: f(std::uint64_t{reader.read<std::uint16_t>("number")}); break;
+        case GgufType::i16: f(std::int64_t{reader.read<std::int16_t>("number")}); break;
+        case GgufType::u32: f(std::uint64_t{reader.read<std::uint32_t>("number")}); break;
+        case GgufType::i32: f(std::int64_t{reader.read<std::int32_t>("number")}); break;
+        case GgufType::u64: f(reader.read<std::uint64_t>("number")); break;
+        case GgufType::i64: f(reader.read<std::int64_t>("number")); break;
+        case GgufType::f32: f(reader.read<float>("number")); break;
+        case GgufType::f64: f(reader.read<double>("number")); break;
+        case GgufType::boolean: f(reader.read<std::uint8_t>("boolean") != 0); break;
+        case GgufType::text: {
           const auto text = reader.take(reader.read<std::uint64_t>("length"), "text");
-          return std::string_view(reinterpret_cast<const char*>(text.data()), text.size());
-        });
-      case GgufType::array: break;
+          f(std::string_view(reinterpret_cast<const char*>(text.data()), text.size()));
+          break;
+        }
+        case GgufType::array: return;
+      }
     }
   }
 
@@ -187,7 +185,8 @@ class GgufMetadata {
 
   // The value of that name, or nullptr.
   const GgufValue* find(std::string_view key) const {
-    const auto found = std::ranges::find(entries_, key, &Entry::key);
+    const auto found =
+        std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.key == key; });
     return found == entries_.end() ? nullptr : &found->value;
   }
   bool contains(std::string_view key) const { return find(key) != nullptr; }

@@ -25,7 +25,7 @@ class Shape {
   constexpr explicit Shape(std::span<const Index> extents) {
     check(extents.size() <= max_rank, "shape", "rank is at most 8: found ", extents.size());
     rank_ = static_cast<int>(extents.size());
-    std::ranges::copy(extents, extents_.begin());
+    std::copy(extents.begin(), extents.end(), extents_.begin());
   }
 
   constexpr int rank() const { return rank_; }

@@ -144,12 +144,12 @@ template <class D = Device> class Batches {
   void read_row(Index start, std::span<TokenId> x, std::span<TokenId> y) {
     const auto ids = std::span(window_).first(x.size() + 1);
     tokens_.read(start, ids);
-    std::ranges::copy(ids.first(x.size()), x.begin());
-    std::ranges::copy(ids.last(y.size()), y.begin());
+    std::copy(ids.begin(), ids.end() - 1, x.begin());
+    std::copy(ids.begin() + 1, ids.end(), y.begin());
   }
   static void blank(std::span<TokenId> x, std::span<TokenId> y) {
-    std::ranges::fill(x, 0);
-    std::ranges::fill(y, ignored_target);
+    std::fill(x.begin(), x.end(), 0);
+    std::fill(y.begin(), y.end(), ignored_target);
   }
 
   Tokens tokens_;

@@ -70,7 +70,7 @@ class CharVocab {
 
   TokenId find(char32_t code) const {
     if (code < 128) return ascii_ids_[code] - 1;
-    const auto found = std::ranges::lower_bound(codes_, code);
+    const auto found = std::lower_bound(codes_.begin(), codes_.end(), code);
     return found != codes_.end() && *found == code ? static_cast<TokenId>(found - codes_.begin()) : -1;
   }
 

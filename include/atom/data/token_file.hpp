@@ -146,7 +146,7 @@ class TokenFile {
     const auto count = static_cast<Index>(into.size());
     check(first >= 0 && count <= size() && first <= size() - count, "token_file", "read beyond the end: found ", size(),
           " tokens, expected ", count, " from ", first);
-    auto shard = static_cast<std::size_t>(std::ranges::upper_bound(ends_, first) - ends_.begin());
+    auto shard = static_cast<std::size_t>(std::upper_bound(ends_.begin(), ends_.end(), first) - ends_.begin());
     while (!into.empty()) {
       const Index start = ends_[shard] - shards_[shard].size();
       const auto part = std::min(into.size(), static_cast<std::size_t>(ends_[shard] - first));

@@ -116,8 +116,9 @@ class Bpe {
 
   // Whether each byte of a character has a fallback token.
   bool falls_back(std::string_view character) const {
-    return rules_.byte_fallback &&
-           std::ranges::all_of(character, [&](char c) { return fallback_ids_[static_cast<unsigned char>(c)] >= 0; });
+    return rules_.byte_fallback && std::all_of(character.begin(), character.end(), [&](char c) {
+             return fallback_ids_[static_cast<unsigned char>(c)] >= 0;
+           });
   }
 
   // The symbols of a word before any merge. By rank, a character that is no token can still be part of one; otherwise
@@ -205,10 +206,10 @@ class Bpe {
     queue.clear();
     for (std::size_t i = 0; i + 1 < work.symbols.size(); ++i)
       look(word, work, static_cast<std::int32_t>(i), [&](std::uint64_t found) { queue.push_back(found); });
-    std::ranges::make_heap(queue, std::greater());
+    std::make_heap(queue.begin(), queue.end(), std::greater());
     const auto at = [&](std::int32_t i) -> BpeWorkspace::Symbol& { return work.symbols[static_cast<std::size_t>(i)]; };
     while (!queue.empty()) {
-      std::ranges::pop_heap(queue, std::greater());
+      std::pop_heap(queue.begin(), queue.end(), std::greater());
       const std::uint64_t first = queue.back();
       queue.pop_back();
       const auto position = static_cast<std::int32_t>(first & 0xffffffffU);
@@ -223,7 +224,7 @@ class Bpe {
         if (neighbour >= 0)
           look(word, work, neighbour, [&](std::uint64_t found) {
             queue.push_back(found);
-            std::ranges::push_heap(queue, std::greater());
+            std::push_heap(queue.begin(), queue.end(), std::greater());
           });
     }
   }

@@ -98,7 +98,7 @@ class BpeTrainer {
     merges.push_back(pair);
 
     std::vector<std::int32_t> positions = std::move(pairs_.find(pair)->positions);
-    std::ranges::sort(positions);  // aaa becomes (aa)a
+    std::sort(positions.begin(), positions.end());  // aaa becomes (aa)a
     std::vector<TokenPair> risen;
     for (const std::int32_t position : positions) {
       Symbol& left = at(position);
@@ -117,7 +117,7 @@ class BpeTrainer {
         }
     }
     *pairs_.find(pair) = {};
-    std::ranges::sort(risen);
+    std::sort(risen.begin(), risen.end());
     risen.erase(std::unique(risen.begin(), risen.end()), risen.end());
     for (const TokenPair& found : risen)
       if (const std::int64_t count = pairs_.find(found)->count; count > 0) queue_.push({count, found});

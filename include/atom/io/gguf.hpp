@@ -14,8 +14,9 @@ class Gguf {
   explicit Gguf(const std::string& path) {
     metadata_ = open(path);
     if (const auto count = metadata_.get_or<std::uint16_t>("split.count", 1); count > 1) open_parts(path, count);
-    std::ranges::sort(tensors_, {}, &GgufTensor::name);
-    const auto twice = std::ranges::adjacent_find(tensors_, {}, &GgufTensor::name);
+    std::sort(tensors_.begin(), tensors_.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+    const auto twice = std::adjacent_find(tensors_.begin(), tensors_.end(),
+                                          [](const auto& a, const auto& b) { return a.name == b.name; });
     if (twice != tensors_.end()) fail(detail::gguf_named(path, "tensor", twice->name), "it is in two files");
   }
 
@@ -26,7 +27,9 @@ class Gguf {
 
   // The tensor of that name, or nullptr.
   const GgufTensor* find(std::string_view name) const {
-    const auto found = std::ranges::lower_bound(tensors_, name, {}, &GgufTensor::name);
+    const auto found =
+        std::lower_bound(tensors_.begin(), tensors_.end(), name,
+                         [](const GgufTensor& tensor, std::string_view key) { return tensor.name < key; });
     return found != tensors_.end() && found->name == name ? &*found : nullptr;
   }
 

@@ -146,8 +146,8 @@ inline GgufTensor read_gguf_tensor(GgufCursor& cursor) {
 
 // The name that is there twice, or nullptr. Sorts them.
 inline const std::string_view* find_twice(std::vector<std::string_view>& names) {
-  std::ranges::sort(names);
-  const auto twice = std::ranges::adjacent_find(names);
+  std::sort(names.begin(), names.end());
+  const auto twice = std::adjacent_find(names.begin(), names.end());
   return twice == names.end() ? nullptr : &*twice;
 }
 

@@ -27,15 +27,16 @@ namespace detail {
 
 // A rank for each score, the highest first; equal scores have equal ranks.
 inline std::vector<std::int32_t> ranks_of_scores(const std::vector<float>& scores, std::string_view where) {
-  check(std::ranges::none_of(scores, [](float score) { return std::isnan(score); }), where, "a score is not a number");
+  check(std::none_of(scores.begin(), scores.end(), [](float score) { return std::isnan(score); }), where,
+        "a score is not a number");
   std::vector<float> sorted = scores;
-  std::ranges::sort(sorted, std::greater());
+  std::sort(sorted.begin(), sorted.end(), std::greater());
   sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
   std::vector<std::int32_t> ranks;
   ranks.reserve(scores.size());
   for (const float score : scores)
-    ranks.push_back(
-        static_cast<std::int32_t>(std::ranges::lower_bound(sorted, score, std::greater()) - sorted.begin()));
+    ranks.push_back(static_cast<std::int32_t>(std::lower_bound(sorted.begin(), sorted.end(), score, std::greater()) -
+                                              sorted.begin()));
   return ranks;
 }
 
@@ -81,8 +82,9 @@ inline Tokenizer make_tokenizer(const GgufVocabulary& from, std::string_view whe
   if (!bytes)
     if (const TokenId unknown = from.unknown.value_or(0); is_token(unknown)) bpe.unknown = unknown;
   if (by_score) {
-    check(from.scores.empty() || std::ranges::any_of(from.scores, [](float score) { return score != -1000.0F; }), where,
-          "all scores are -1000: the file was converted without them");
+    check(from.scores.empty() ||
+              std::any_of(from.scores.begin(), from.scores.end(), [](float score) { return score != -1000.0F; }),
+          where, "all scores are -1000: the file was converted without them");
     bpe.ranks =
         detail::ranks_of_scores(from.scores.empty() ? std::vector<float>(from.tokens.size()) : from.scores, where);
   } else {

@@ -93,8 +93,8 @@ class Composer {
         for (std::uint32_t page = mark_runs[i] >> 16U; page <= ((mark_runs[i + 1] >> 8U) - 1) >> 8U; ++page)
           tables.page[page] = tables.page[page] || (mark_runs[i] & 255U) != 0;
       tables.page[vowel >> 8U] = true;
-      std::ranges::sort(tables.compositions);
-      std::ranges::sort(tables.joining);
+      std::sort(tables.compositions.begin(), tables.compositions.end());
+      std::sort(tables.joining.begin(), tables.joining.end());
       return tables;
     }();
     return made;
@@ -106,7 +106,7 @@ class Composer {
   }
   static bool joins(char32_t code, const Tables& tables) {
     return (code >= vowel && code < vowel + vowels) || (code > tail && code < tail + tails) ||
-           std::ranges::binary_search(tables.joining, code);
+           std::binary_search(tables.joining.begin(), tables.joining.end(), code);
   }
   // The entry of a sorted table with `stride` numbers each, the first of them `code << shift | anything`; or nullptr.
   template <std::size_t stride, std::size_t size>
@@ -142,7 +142,7 @@ class Composer {
     if (first >= syllable && first < syllable + syllables && (first - syllable) % tails == 0 && second > tail &&
         second < tail + tails)
       return first + (second - tail);
-    const auto found = std::ranges::lower_bound(tables.compositions, Pair{first, second, 0});
+    const auto found = std::lower_bound(tables.compositions.begin(), tables.compositions.end(), Pair{first, second, 0});
     return found != tables.compositions.end() && found->first == first && found->second == second ? found->code
                                                                                                   : no_character;
   }

@@ -62,9 +62,9 @@ class TokenizerWriter {
     Json special = Json::object(), single, pair;
     const auto add = [&](const std::vector<TokenId>& ids) {
       for (const TokenId id : ids) {
-        const auto found = std::ranges::find(tokenizer_.added(), id, &AddedToken::id);
-        check(found != tokenizer_.added().end(), "save_tokenizer", "the token ", id,
-              " around a text is no added token");
+        const auto& added = tokenizer_.added();
+        const auto found = std::find_if(added.begin(), added.end(), [&](const auto& token) { return token.id == id; });
+        check(found != added.end(), "save_tokenizer", "the token ", id, " around a text is no added token");
         const std::string& name = found->text;
         const Json piece = Json::object({{"SpecialToken", Json::object({{"id", name}, {"type_id", 0}})}});
         single.push_back(piece);
@@ -137,7 +137,8 @@ inline std::string to_json_text(const Tokenizer& tokenizer) {
                                   {"normalized", token.normalized},
                                   {"special", token.special}}));
   }
-  std::ranges::sort(vocabulary.members, {}, [](const Json::Member& member) { return member.value.as<TokenId>(); });
+  std::sort(vocabulary.members.begin(), vocabulary.members.end(),
+            [](const Json::Member& a, const Json::Member& b) { return a.value.as<TokenId>() < b.value.as<TokenId>(); });
   for (const auto& [left, right] : model.merges()) merges.push_back(Json::Array{spell(left), spell(right)});
   const BpeRules& rules = model.rules();
   const detail::TokenizerWriter around(tokenizer);

@@ -171,7 +171,7 @@ inline std::size_t match_bloom(std::string_view text, std::size_t at) {
              std::string_view("(|.,!?)").find(static_cast<char>(glyph.code)) == std::string_view::npos;
     constexpr char32_t excluded[] = {0x2026, 0x3002, 0xFF0C, 0x3001, 0x964, 0x6D4, 0x60C};
     return glyph.set != 0 && (glyph.set & chars::space) == 0 &&
-           std::ranges::find(excluded, glyph.code) == std::end(excluded);
+           std::find(std::begin(excluded), std::end(excluded), glyph.code) == std::end(excluded);
   };
   const std::size_t start = text[at] == ' ' ? at + 1 : at, end = run_end(text, start, is);
   return end > start ? end : at;

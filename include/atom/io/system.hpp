@@ -126,7 +126,7 @@ inline void list_tree(const std::string& folder, const std::string& prefix, std:
 inline std::vector<std::string> list_folder(const std::string& folder) {
   std::vector<std::string> paths;
   detail::list_tree(folder, "", paths);
-  std::ranges::sort(paths);
+  std::sort(paths.begin(), paths.end());
   return paths;
 }
 

@@ -28,7 +28,7 @@ class Tokenizer {
   // that adds a token that is not there.
   Tokenizer(Bpe model, TokenizerRules rules, std::vector<AddedToken> added = {}, std::string_view where = "tokenizer")
       : model_(std::move(model)), rules_(std::move(rules)), added_(std::move(added)), size_(model_.size()) {
-    std::ranges::sort(added_, {}, &AddedToken::id);
+    std::sort(added_.begin(), added_.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
     for (std::size_t i = 0; i < added_.size(); ++i) {
       const AddedToken& token = added_[i];
       check(token.id >= 0 && !token.text.empty(), where, "an added token needs a text and an id: found '", token.text,
@@ -115,14 +115,16 @@ class Tokenizer {
            (id >= 0 && id < model_.size() && !model_.tokens()[static_cast<std::size_t>(id)].empty());
   }
   const AddedToken* find_added(TokenId id) const {
-    const auto found = std::ranges::lower_bound(added_, id, {}, &AddedToken::id);
+    const auto found = std::lower_bound(added_.begin(), added_.end(), id,
+                                        [](const AddedToken& token, TokenId wanted) { return token.id < wanted; });
     return found != added_.end() && found->id == id ? &*found : nullptr;
   }
   // Whether no merge and no run of unknown characters crosses the start of a run of ▁: then splitting there changes no
   // id, and words become short.
   bool words_end_at_marks() const {
     if (model_.symbols() != BpeSymbols::characters || model_.find(space_mark_text) < 0) return false;
-    return std::ranges::none_of(model_.tokens(), [](std::string_view token) {
+    const auto& tokens = model_.tokens();
+    return std::none_of(tokens.begin(), tokens.end(), [](std::string_view token) {
       for (std::size_t at = token.find(space_mark_text); at != token.npos; at = token.find(space_mark_text, at + 3))
         if (at > 0 && !token.substr(0, at).ends_with(space_mark_text)) return true;
       return false;

@@ -113,7 +113,7 @@ template <LanguageModel M, class Cache> void generate_on(const M& model, Cache& 
       const auto first = logits.begin() + static_cast<std::ptrdiff_t>(b) * v;
       row.assign(first, first + (options.vocab > 0 ? std::min(v, options.vocab) : v));
       const TokenId id = sampler(row, s.all, uniform(keys[b], static_cast<Index>(s.drawn)));
-      if (std::ranges::find(options.stop_ids, id) != options.stop_ids.end()) {
+      if (std::find(options.stop_ids.begin(), options.stop_ids.end(), id) != options.stop_ids.end()) {
         s.end = End::stop_id;
         continue;
       }

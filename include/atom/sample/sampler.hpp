@@ -40,7 +40,8 @@ class Sampler {
     check(!logits.empty(), "sample", "no logits");
     scores_.assign(logits.begin(), logits.end());
     penalise(seen);
-    if (options_.temperature == 0) return static_cast<TokenId>(std::ranges::max_element(scores_) - scores_.begin());
+    if (options_.temperature == 0)
+      return static_cast<TokenId>(std::max_element(scores_.begin(), scores_.end()) - scores_.begin());
     return draw(keep(), uniform);
   }
 
@@ -69,7 +70,7 @@ class Sampler {
     if (ordered)
       std::partial_sort(order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(count), order_.end(), before);
 
-    const auto best = static_cast<double>(std::ranges::max(scores_));
+    const auto best = static_cast<double>(*std::max_element(scores_.begin(), scores_.end()));
     weights_.resize(count);
     double total = 0;
     for (std::size_t i = 0; i < count; ++i) {

@@ -225,8 +225,8 @@ TEST_CASE("impossible rotary scalings are refused") {
   CHECK_THROWS_WITH(ops::rope_angles(spec(1e4, 8, llama3(8, 0.5))),
                     "[rope] low_turns is positive and at most high_turns: found 1 and 0.5");
   CHECK_THROWS_WITH(ops::rope_angles(spec(1e4, 8, longrope())),
-                    "[rope] longrope takes a factor for each pair: found 8, expected 4");
+                    "[rope] there is a factor for each pair: found 8, expected 4");
   auto negative = longrope();
   negative.long_factors[3] = -1;
-  CHECK_THROWS_WITH(ops::rope_angles(spec(1e4, 16, negative)), "[rope] longrope's factors are positive: found -1");
+  CHECK_THROWS_WITH(ops::rope_angles(spec(1e4, 16, negative)), "[rope] factors are positive: found -1");
 }

@@ -35,6 +35,7 @@ struct RopeScaling {
     llama3,     // w where it turns high_turns times or more in the original context, w / factor at low_turns and less
     yarn,       // the same between beta_fast and beta_slow turns, linear in n; Peng et al. 2023, arXiv 2309.00071
     longrope,   // w / f_n, f by whether the text is longer than original_context; Ding et al. 2024, arXiv 2402.13753
+    factors,    // w / f_n, f the short_factors
   };
 
   Kind kind = Kind::none;
@@ -46,7 +47,7 @@ struct RopeScaling {
   bool truncate = true;                    // yarn's bounds become whole numbers
   double mscale = 0, mscale_all_dim = 0;   // yarn; 0: not given
   double magnitude = 0;                    // yarn, longrope: of cosine and sine (attention_factor); 0: by their rules
-  std::vector<double> short_factors = {};  // longrope, rotated / 2 of them
+  std::vector<double> short_factors = {};  // longrope and factors, rotated / 2 of them
   std::vector<double> long_factors = {};   // longrope, rotated / 2 of them
   double short_magnitude = 0, long_magnitude = 0;  // longrope: in place of `magnitude` (Phi-3.5-MoE); 0: not given
 
@@ -130,8 +131,10 @@ inline void check_scaling(const RopeSpec& spec) {
   check(spec.theta > 0, "rope", "theta is positive: found ", spec.theta);
   check(s.factor > 0, "rope", "the scaling factor is positive: found ", s.factor);
   check(s.alpha > 0, "rope", "alpha is positive: found ", s.alpha);
-  check(s.kind == Kind::none || s.kind == Kind::linear || s.kind == Kind::ntk_alpha || s.original_context > 0, "rope",
-        "this scaling needs the original context: found ", s.original_context);
+  const bool needs_context =
+      s.kind == Kind::dynamic || s.kind == Kind::llama3 || s.kind == Kind::yarn || s.kind == Kind::longrope;
+  check(!needs_context || s.original_context > 0, "rope", "this scaling needs the original context: found ",
+        s.original_context);
   if (s.kind == Kind::llama3)
     check(s.low_turns > 0 && s.low_turns <= s.high_turns, "rope",
           "low_turns is positive and at most high_turns: found ", s.low_turns, " and ", s.high_turns);
@@ -140,12 +143,13 @@ inline void check_scaling(const RopeSpec& spec) {
     check(s.beta_slow > 0 && s.beta_slow <= s.beta_fast, "rope", "beta_slow is positive and at most beta_fast: found ",
           s.beta_slow, " and ", s.beta_fast);
   }
-  if (s.kind == Kind::longrope)
-    for (const auto* factors : {&s.short_factors, &s.long_factors}) {
-      check(2 * std::ssize(*factors) == spec.rotated, "rope", "longrope takes a factor for each pair: found ",
-            std::ssize(*factors), ", expected ", spec.rotated / 2);
-      for (const double factor : *factors) check(factor > 0, "rope", "longrope's factors are positive: found ", factor);
-    }
+  const auto check_factors = [&](const std::vector<double>& factors) {
+    check(2 * std::ssize(factors) == spec.rotated, "rope", "there is a factor for each pair: found ",
+          std::ssize(factors), ", expected ", spec.rotated / 2);
+    for (const double factor : factors) check(factor > 0, "rope", "factors are positive: found ", factor);
+  };
+  if (s.kind == Kind::longrope || s.kind == Kind::factors) check_factors(s.short_factors);
+  if (s.kind == Kind::longrope) check_factors(s.long_factors);
 }
 
 inline double longrope_magnitude(const RopeScaling& s, bool is_long) {
@@ -191,6 +195,9 @@ inline RopeAngles rope_angles(const RopeSpec& spec, Index length = 0) {
       angles.magnitude = s.magnitude != 0 ? s.magnitude : yarn_magnitude(s.factor);
       if (s.magnitude == 0 && s.mscale != 0 && s.mscale_all_dim != 0)
         angles.magnitude = yarn_magnitude(s.factor, s.mscale) / yarn_magnitude(s.factor, s.mscale_all_dim);
+      break;
+    case Kind::factors:
+      for (std::size_t n = 0; n < frequencies.size(); ++n) frequencies[n] /= s.short_factors[n];
       break;
     case Kind::longrope: {
       const bool is_long = length > s.original_context;

@@ -12,8 +12,8 @@ inline constexpr std::string_view pairing_names[] = {"half_split", "interleaved"
 inline constexpr std::string_view qk_norm_names[] = {"none", "per_head", "whole"};
 inline constexpr std::string_view score_names[] = {"softmax", "sigmoid", "sparse_mixer"};
 inline constexpr std::string_view residual_names[] = {"sequential", "parallel", "parallel_one_norm"};
-inline constexpr std::string_view scaling_names[] = {"none",   "linear", "dynamic", "ntk_alpha",
-                                                     "llama3", "yarn",   "longrope"};
+inline constexpr std::string_view scaling_names[] = {"none",   "linear", "dynamic",  "ntk_alpha",
+                                                     "llama3", "yarn",   "longrope", "factors"};
 
 // f(name, member) for all members; enums come with the names of their values, parts as f(name, part, fields).
 template <class Scaling, class F> void scaling_fields(Scaling& s, F&& f) {

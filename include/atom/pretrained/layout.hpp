@@ -7,14 +7,15 @@
 #include "published_tensor.hpp"
 
 #include <array>
+#include <charconv>
 
 namespace atom::pretrained {
 
 // How one matrix holds queries, keys and values: one below the other, or by head (head, {q, k, v}, d).
 enum class FusedQkv { none, blocks, per_head };
-// How one stack of matrices holds the gate and the up matrix of all experts: separate matrices for each expert; the
-// gate's half first; or one row of each in turn.
-enum class StackedExperts { none, halves, interleaved };
+// How the matrices of all experts are held: each expert's by themselves; a stack for the gates, the ups and the downs;
+// or one stack for both gate and up, the gate's half first, or one row of each in turn. The latter are (in, out).
+enum class StackedExperts { none, separate, halves, interleaved };
 
 // Names stand without `.weight`; those of a layer follow `layers` and its number. Empty: the family has no such tensor.
 // What is said here is that of Llama.
@@ -34,6 +35,12 @@ struct Layout {
   std::array<std::string, 3> expert_parts = {"gate_proj", "up_proj", "down_proj"};  // stacked: {gate and up, -, down}
   StackedExperts stacked = StackedExperts::none;
   std::string shared = "mlp.shared_experts.", shared_gate = {};
+  std::array<std::string, 3> shared_parts = {"gate_proj", "up_proj", "down_proj"};
+  std::string q_a = "self_attn.q_a_proj", q_a_norm = "self_attn.q_a_layernorm", q_b = "self_attn.q_b_proj";
+  std::string kv_a = "self_attn.kv_a_proj_with_mqa", kv_a_norm = "self_attn.kv_a_layernorm";
+  std::string kv_b = "self_attn.kv_b_proj";
+  std::string k_b = {}, v_b = {};  // kv_b's rows by head: a stack of transposed key parts, and one of value parts
+  bool interleaved_heads = false;  // of q and k, rows 2i and 2i + 1 of a head are the model's i and d / 2 + i
 };
 
 namespace detail {
@@ -46,8 +53,8 @@ class PublishedNames {
   std::vector<PublishedTensor> all() {
     at(l_.root, "");
     linear(l_.embedding, "embedding", false, false);
-    norm(l_.embedding_norm, "embedding_norm");
-    linear(l_.positions, "positions", false, false);
+    if (c_.embedding_norm) norm(l_.embedding_norm, "embedding_norm");
+    if (c_.learned_positions) linear(l_.positions, "positions", false, false);
     for (Index i = 0; i < c_.layers; ++i) {
       at(to_text(l_.root, l_.layers, i, "."), to_text("blocks.", i, "."));
       layer(i);
@@ -105,7 +112,7 @@ class PublishedNames {
     if (layer.sparse)
       experts();
     else
-      feed_forward(l_.gate, l_.up, l_.down, "feed_forward.", c_.feed_forward, c_.ffn_bias);
+      feed_forward();
     if (c_.post_norm) norm(l_.post_norm2, "post_norm2");
   }
 
@@ -122,8 +129,8 @@ class PublishedNames {
                               {"attention.v" + suffix, {.start = 2 * d, .run = d, .step = 3 * d}}});
       }
     } else {
-      linear(l_.q, "attention.q", c_.qkv_bias);
-      linear(l_.k, "attention.k", c_.qkv_bias);
+      heads(l_.q, "attention.q", c_.heads);
+      heads(l_.k, "attention.k", c_.kv_heads);
       linear(l_.v, "attention.v", c_.qkv_bias);
     }
     linear(l_.o, "attention.o", c_.o_bias);
@@ -134,50 +141,88 @@ class PublishedNames {
     if (c_.sinks) add(l_.sinks, {{"attention.sinks"}});
   }
 
-  void latent() {
-    const bool bias = c_.qkv_bias && c_.o_bias;
-    if (c_.latent.q_rank > 0) {
-      linear("self_attn.q_a_proj", "latent.q_a", bias);
-      linear("self_attn.q_a_layernorm", "latent.q_a_norm");
-      linear("self_attn.q_b_proj", "latent.q_b");
-    } else {
-      linear("self_attn.q_proj", "latent.q");
+  // Of queries or keys.
+  void heads(const std::string& name, const std::string& ours, Index count) {
+    linear(name, ours, c_.qkv_bias);
+    if (!l_.interleaved_heads) return;
+    const Index half = c_.head_dim / 2;
+    for (auto tensor = list_.end() - (c_.qkv_bias ? 2 : 1); tensor != list_.end(); ++tensor) {
+      PublishedPart part = tensor->parts[0];
+      part.runs = count;
+      part.count = half;
+      tensor->parts.clear();
+      for (const Index i : {0, 1}) {
+        part.rows = {.start = i, .run = 1, .step = 2};
+        part.first = i * half;
+        tensor->parts.push_back(part);
+      }
     }
-    linear("self_attn.kv_a_proj_with_mqa", "latent.kv_a", bias);
-    linear("self_attn.kv_a_layernorm", "latent.kv_a_norm");
-    linear("self_attn.kv_b_proj", "latent.kv_b");
+  }
+
+  void latent() {
+    const auto& a = c_.latent;
+    const bool bias = c_.qkv_bias && c_.o_bias;
+    if (a.q_rank > 0) {
+      linear(l_.q_a, "latent.q_a", bias);
+      linear(l_.q_a_norm, "latent.q_a_norm");
+      linear(l_.q_b, "latent.q_b");
+    } else {
+      linear(l_.q, "latent.q");
+    }
+    linear(l_.kv_a, "latent.kv_a", bias);
+    linear(l_.kv_a_norm, "latent.kv_a_norm");
+    if (l_.k_b.empty()) {
+      linear(l_.kv_b, "latent.kv_b");
+    } else {
+      const auto by_head = [&](const std::string& name, Index first, Index rows, bool transposed) {
+        add(name + ".weight", {{.parameter = "latent.kv_b.weight", .runs = c_.heads, .first = first, .count = rows}},
+            transposed);
+        list_.back().by_run = true;
+      };
+      by_head(l_.k_b, 0, a.nope_dim, true);
+      by_head(l_.v_b, a.nope_dim, a.value_dim, false);
+    }
     linear(l_.o, "latent.o", bias);
   }
 
-  void feed_forward(const std::string& gate, const std::string& up, const std::string& down, const std::string& ours,
-                    Index hidden, bool bias) {
-    if (c_.gated && l_.fused_gate_up)
-      fused(gate, {{ours + "gate", hidden}, {ours + "up", hidden}}, bias);
+  void feed_forward() {
+    const bool both = c_.gated && l_.fused_gate_up;
+    if (both)
+      fused(l_.gate, {{"feed_forward.gate", c_.feed_forward}, {"feed_forward.up", c_.feed_forward}}, c_.ffn_bias);
     else if (c_.gated)
-      linear(gate, ours + "gate", bias);
-    if (!(c_.gated && l_.fused_gate_up)) linear(up, ours + "up", bias);
-    linear(down, ours + "down", bias);
+      linear(l_.gate, "feed_forward.gate", c_.ffn_bias);
+    if (!both) linear(l_.up, "feed_forward.up", c_.ffn_bias);
+    linear(l_.down, "feed_forward.down", c_.ffn_bias);
   }
 
   void experts() {
     const auto& m = c_.moe;
     linear(l_.router, "experts.router", m.router_bias);
     if (m.select_bias) add(l_.select_bias, {{"experts.select_bias"}});
-    if (l_.stacked == StackedExperts::none)
+    if (l_.stacked == StackedExperts::none) {
       separate_experts();
-    else
+    } else if (l_.stacked == StackedExperts::separate) {
+      separate_stacks();
+    } else {
       stacked_experts("", "", true);
-    if (l_.stacked != StackedExperts::none && m.expert_bias) stacked_experts("_bias", "_bias", false);
-    if (m.shared_width > 0)
-      feed_forward(l_.shared + "gate_proj", l_.shared + "up_proj", l_.shared + "down_proj", "experts.shared.",
-                   m.shared_width, false);
+      if (m.expert_bias) stacked_experts("_bias", "_bias", false);
+    }
+    for (std::size_t i = 0; m.shared_width > 0 && i < our_parts.size(); ++i)
+      linear(l_.shared + l_.shared_parts[i], to_text("experts.shared.", our_parts[i]));
     if (m.shared_gate) linear(l_.shared_gate, "experts.shared_gate");
   }
   void separate_experts() {
-    constexpr std::array ours = {"experts.gate", "experts.up", "experts.down"};
     for (Index e = 0; e < c_.moe.experts; ++e)
-      for (std::size_t i = 0; i < ours.size(); ++i)
-        add(to_text(l_.experts, e, ".", l_.expert_parts[i], ".weight"), {{.parameter = ours[i], .expert = e}});
+      for (std::size_t i = 0; i < our_parts.size(); ++i)
+        add(to_text(l_.experts, e, ".", l_.expert_parts[i], ".weight"),
+            {{.parameter = to_text("experts.", our_parts[i]), .expert = e}});
+  }
+  void separate_stacks() {
+    for (std::size_t i = 0; i < our_parts.size(); ++i) {
+      const std::string name = l_.experts + l_.expert_parts[i], ours = to_text("experts.", our_parts[i]);
+      add(name + ".weight", {{ours}});
+      if (c_.moe.expert_bias) add(name + ".bias", {{ours + "_bias"}});
+    }
   }
   void stacked_experts(const std::string& suffix, const std::string& our_suffix, bool transposed) {
     const bool interleaved = l_.stacked == StackedExperts::interleaved;
@@ -213,6 +258,8 @@ class PublishedNames {
     layer(c_.layers - 1);
   }
 
+  static constexpr std::array<std::string_view, 3> our_parts = {"gate", "up", "down"};
+
   const Layout& l_;
   const models::TransformerConfig& c_;
   std::vector<PublishedTensor> list_;
@@ -224,6 +271,22 @@ class PublishedNames {
 // Every tensor of a file of this layout. The config is resolved.
 inline std::vector<PublishedTensor> published_tensors(const Layout& layout, const models::TransformerConfig& config) {
   return detail::PublishedNames(layout, config).all();
+}
+
+// Whether a tensor that no parameter is read from may be in a file: buffers of masks and angles, copies, parts of what
+// is more than a language model, layers for multi-token prediction where a model has none.
+inline bool is_ignorable(std::string_view name, const Layout& layout, Index layers) {
+  for (const std::string_view end : {".attn.bias", ".attn.masked_bias", ".crossattention.bias", ".attention.bias",
+                                     ".attention.masked_bias", ".rotary_emb.inv_freq"})
+    if (name.ends_with(end)) return true;
+  for (const std::string_view part : {"vision_tower.", "vision_model.", "multi_modal_projector.", "audio_tower."})
+    if (name.find(part) != name.npos) return true;
+  const auto at = name.find(layout.layers);
+  if (at == name.npos || (at > 0 && name[at - 1] != '.')) return false;
+  Index number = 0;
+  const char* const digits = name.data() + at + layout.layers.size();
+  const auto [end, error] = std::from_chars(digits, name.data() + name.size(), number);
+  return error == std::errc() && end != name.data() + name.size() && *end == '.' && number >= layers;
 }
 
 }  // namespace atom::pretrained

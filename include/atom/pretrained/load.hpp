@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// A Hugging Face folder to a model: load_config, load_weights, load.
+// A Hugging Face folder or a GGUF file to a model: load_config, load_weights, load.
 #pragma once
 
 #include "../io/json.hpp"
 #include "../models/transformer.hpp"
+#include "gguf/gguf_weights.hpp"
 #include "weight_files.hpp"
 #include "weights.hpp"
 
@@ -21,7 +22,6 @@ inline PublishedModel read_model(const std::string& folder) {
   }
   return model;
 }
-inline models::TransformerConfig load_config(const std::string& folder) { return read_model(folder).config; }
 
 namespace detail {
 
@@ -54,67 +54,89 @@ template <class T, class D> std::vector<PublishedTensor> tensors_of(const Publis
   return published.family ? published_tensors(published.family->layout, config) : own_tensors(parameters);
 }
 
-// All that does not fit; nothing if everything does.
-template <class T, class D>
-std::string misfits(const WeightFiles& files, const PublishedModel& published, const models::TransformerConfig& config,
-                    const std::vector<PublishedTensor>& tensors, const Parameters<T, D>& parameters) {
+// All that does not fit; nothing if everything does. Source: WeightFiles or GgufWeights.
+template <class Source, class T, class D> std::string misfits(const Source& source,
+                                                              const std::vector<PublishedTensor>& tensors,
+                                                              const Parameters<T, D>& parameters) {
   Problems problems;
-  std::map<std::string, const io::TensorInfo*, std::less<>> surplus;
-  for (const auto& info : files.file().tensors()) surplus.emplace(info.name, &info);
+  std::set<std::string, std::less<>> surplus;
+  for (auto& name : source.names()) surplus.insert(std::move(name));
   for (const auto& tensor : tensors) {
-    const auto stored = files.find(tensor.name);
-    if (stored) {
-      surplus.erase(stored.values->name);
-      if (stored.scales) surplus.erase(stored.scales->name);
-    }
+    const auto stored = source.find(tensor.name);
+    if (stored)
+      for (const auto& name : source.names_of(stored)) surplus.erase(name);
     if (tensor.duplicate) continue;
     if (!stored) {
       problems.add("missing ", io::in_quotes(tensor.name));
       continue;
     }
     auto as_stored = tensor;
-    as_stored.transposed = tensor.transposed && !stored.mxfp4;
-    const Shape expected = published_shape(as_stored, parameters), found = files.shape(stored);
-    if (found != expected)
+    as_stored.transposed = source.transposed(tensor, stored);
+    const Shape expected = published_shape(as_stored, parameters), found = source.shape(stored);
+    if (!source.fits(found, expected))
       problems.add("shape of ", io::in_quotes(tensor.name), ": found ", found, ", expected ", expected);
-    if (!files.readable(stored)) problems.add("type of ", io::in_quotes(tensor.name), ": found ", stored.values->dtype);
+    if (!source.readable(stored))
+      problems.add("type of ", io::in_quotes(tensor.name), ": found ", source.type_name(stored));
   }
-  for (const auto& [name, info] : surplus)
-    if (!published.family || !is_ignorable(name, published.family->layout, config.layers))
-      problems.add("surplus ", io::in_quotes(name));
+  for (const auto& name : surplus)
+    if (!source.ignorable(name)) problems.add("surplus ", io::in_quotes(name));
   return problems.text();
+}
+
+// Reads every tensor, if all fit. Errors naming `path`: one sentence with all that does not.
+template <class Source, class T, class D> void read_weights(const std::string& path, const Source& source,
+                                                            const std::vector<PublishedTensor>& tensors,
+                                                            const Parameters<T, D>& parameters) {
+  const auto problems = misfits(source, tensors, parameters);
+  check(problems.empty(), path, "the tensors do not fit the model: ", problems);
+  for (const auto& tensor : tensors) {
+    if (tensor.duplicate) continue;
+    const auto stored = source.find(tensor.name);
+    read_parts(tensor, source.transposed(tensor, stored), parameters,
+               [&](std::span<T> into, Index first) { source.read(stored, into, first); });
+  }
 }
 
 }  // namespace detail
 
-// Overwrites the weights of a model of the folder's config. Floating-point types convert; nothing is changed unless
+// Whether a path names a GGUF file rather than a folder.
+inline bool is_gguf(std::string_view path) { return path.ends_with(".gguf"); }
+
+// The config of a folder or of a FILE.gguf. Errors: as read_model, GgufWeights.
+inline models::TransformerConfig load_config(const std::string& path) {
+  return is_gguf(path) ? GgufWeights(path).config() : read_model(path).config;
+}
+
+// Overwrites the weights of a model of the config of a folder or FILE.gguf. Values convert; nothing is changed unless
 // everything fits. Errors: files; one sentence with all that is missing, surplus or of another shape or type.
 template <class T, class D, class Policy, class Router>
-void load_weights(const std::string& folder, models::Transformer<T, D, Policy, Router>& model) {
-  const PublishedModel published = read_model(folder);
-  const WeightFiles files(folder, published);
+void load_weights(const std::string& path, models::Transformer<T, D, Policy, Router>& model) {
   const auto parameters = parameters_of(model);
-  const auto tensors = detail::tensors_of(published, model.config, parameters);
-  const auto problems = detail::misfits(files, published, model.config, tensors, parameters);
-  check(problems.empty(), folder, "the tensors do not fit the model: ", problems);
-  for (const auto& tensor : tensors) {
-    if (tensor.duplicate) continue;
-    const auto stored = files.find(tensor.name);
-    read_parts(tensor, tensor.transposed && !stored.mxfp4, parameters,
-               [&](std::span<T> into, Index first) { files.read(stored, into, first); });
+  if (is_gguf(path)) {
+    const GgufWeights source(path);
+    const auto& c = source.config();
+    check(model.config.rope_pairing == c.rope_pairing && model.config.norm_offset == c.norm_offset, path,
+          "its rows and norms are made for another pairing of rotary positions, or another offset of norms, than the "
+          "model's");
+    detail::read_weights(path, source, source.tensors(), parameters);
+  } else {
+    const PublishedModel published = read_model(path);
+    const WeightFiles source(path, published);
+    detail::read_weights(path, source, detail::tensors_of(published, model.config, parameters), parameters);
   }
 }
 
-// The model of a folder: a Transformer<float>, or the type given. models::FullTransformer<float> takes every family.
-template <class M> M load_model(const std::string& folder, typename M::DeviceType device = {}) {
-  M model(load_config(folder), device);
-  load_weights(folder, model);
+// The model of a folder or FILE.gguf: a Transformer<float>, or the type given. models::FullTransformer<float> takes
+// every family.
+template <class M> M load_model(const std::string& path, typename M::DeviceType device = {}) {
+  M model(load_config(path), device);
+  load_weights(path, model);
   return model;
 }
 template <class T, class D = Device, ScorePolicy Policy = Causal>
-models::Transformer<T, D, Policy> load(const std::string& folder, D device = {}, Policy policy = {}) {
-  models::Transformer<T, D, Policy> model(load_config(folder), device, std::move(policy));
-  load_weights(folder, model);
+models::Transformer<T, D, Policy> load(const std::string& path, D device = {}, Policy policy = {}) {
+  models::Transformer<T, D, Policy> model(load_config(path), device, std::move(policy));
+  load_weights(path, model);
   return model;
 }
 

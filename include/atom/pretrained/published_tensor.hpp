@@ -21,6 +21,9 @@ struct PublishedPart {
   std::string parameter;  // by the name that visit() gives it
   PublishedRows rows = {};
   Index expert = -1;  // the part is this element of the parameter's first axis; -1: all of it
+  // The parameter's rows are so many equal runs of rows, and the part is rows first.. of each, `count` of them; 0: it
+  // is all rows, as one run. `rows` counts within the part of the file that belongs to a run.
+  Index runs = 0, first = 0, count = 0;
 };
 
 struct PublishedTensor {
@@ -28,6 +31,7 @@ struct PublishedTensor {
   std::vector<PublishedPart> parts = {};
   bool transposed = false;  // published as (in, out), under as many leading axes as the parameter has
   bool duplicate = false;   // what another one holds: need not be there, and is not read
+  bool by_run = false;      // runs of rows (see PublishedPart) are an axis of their own, before rows and columns
 };
 
 }  // namespace atom::pretrained

@@ -60,7 +60,7 @@ void save_like(const std::string& folder, const models::Transformer<T, D, Policy
   const WeightFiles files(source, published);
   const auto parameters = parameters_of(model);
   const auto tensors = detail::tensors_of(published, model.config, parameters);
-  const auto problems = detail::misfits(files, published, model.config, tensors, parameters);
+  const auto problems = detail::misfits(files, tensors, parameters);
   check(problems.empty(), source, "the tensors do not fit the model: ", problems);
 
   std::vector<PublishedTensor> as_stored = tensors;

@@ -22,8 +22,12 @@ class WeightFiles {
 
   // Errors: files.
   WeightFiles(const std::string& folder, const PublishedModel& model)
-      : file_(folder), quantisation_(model.quantisation), root_(model.family ? model.family->layout.root : "") {
-    if (model.family) find_wrapper(model.family->layout.embedding + ".weight");
+      : file_(folder),
+        quantisation_(model.quantisation),
+        layout_(model.family ? &model.family->layout : nullptr),
+        layers_(model.config.layers),
+        root_(layout_ ? layout_->root : "") {
+    if (layout_) find_wrapper(layout_->embedding + ".weight");
   }
 
   const io::Safetensors& file() const { return file_; }
@@ -40,6 +44,20 @@ class WeightFiles {
     return {};
   }
 
+  std::vector<std::string> names() const {
+    std::vector<std::string> names;
+    for (const auto& info : file_.tensors()) names.push_back(info.name);
+    return names;
+  }
+  // Of the tensors of the file that it is made of.
+  std::vector<std::string> names_of(const Stored& stored) const {
+    std::vector<std::string> names = {stored.values->name};
+    if (stored.scales) names.push_back(stored.scales->name);
+    return names;
+  }
+  // Whether no parameter needs to be read from it.
+  bool ignorable(std::string_view name) const { return layout_ != nullptr && is_ignorable(name, *layout_, layers_); }
+
   // As a matrix, vector or stack of them. MXFP4 is stored in blocks of 32 values, always as (out, in).
   Shape shape(const Stored& stored) const {
     Shape shape = stored.values->shape;
@@ -50,6 +68,12 @@ class WeightFiles {
     return shape;
   }
 
+  static bool fits(const Shape& found, const Shape& expected) { return found == expected; }
+  bool transposed(const PublishedTensor& tensor, const Stored& stored) const {
+    return tensor.transposed && !stored.mxfp4;
+  }
+
+  DType type_name(const Stored& stored) const { return stored.values->dtype; }
   // Whether its values become floating-point numbers.
   bool readable(const Stored& stored) const { return stored.scales || io::is_floating(stored.values->dtype); }
 
@@ -110,24 +134,10 @@ class WeightFiles {
 
   io::Safetensors file_;
   Quantisation quantisation_;
+  const Layout* layout_;  // null: our own form
+  Index layers_;
   std::string root_;
   std::optional<std::string> found_root_;  // in the place of root_
 };
-
-// Whether a tensor that no parameter is read from may be in a file: buffers of masks and angles, copies, parts of what
-// is more than a language model, layers for multi-token prediction where a model has none.
-inline bool is_ignorable(std::string_view name, const Layout& layout, Index layers) {
-  for (const std::string_view end : {".attn.bias", ".attn.masked_bias", ".crossattention.bias", ".attention.bias",
-                                     ".attention.masked_bias", ".rotary_emb.inv_freq"})
-    if (name.ends_with(end)) return true;
-  for (const std::string_view part : {"vision_tower.", "vision_model.", "multi_modal_projector.", "audio_tower."})
-    if (name.find(part) != name.npos) return true;
-  const auto at = name.find(layout.layers);
-  if (at == name.npos || (at > 0 && name[at - 1] != '.')) return false;
-  Index number = 0;
-  const char* const digits = name.data() + at + layout.layers.size();
-  const auto [end, error] = std::from_chars(digits, name.data() + name.size(), number);
-  return error == std::errc() && end != name.data() + name.size() && *end == '.' && number >= layers;
-}
 
 }  // namespace atom::pretrained

@@ -26,11 +26,13 @@ template <class M> auto parameters_of(M& model) {
 
 namespace detail {
 
-// The extents of a parameter, or of its element `expert`: `count` matrices (rows, columns), or vectors as columns of 1.
+// The extents of a part: `count` matrices (rows, columns), or vectors as columns of 1. Each begins `stride` values
+// behind the one before it, the first of them at value `first` of the parameter.
 struct PartShape {
-  Index count = 1, rows = 1, columns = 1;
+  Index count = 1, rows = 1, columns = 1, stride = 1, first = 0;
 
   Index size() const { return count * rows * columns; }
+  Index extent() const { return count == 0 ? 0 : (count - 1) * stride + rows * columns; }
 };
 
 template <class T, class D> PartShape shape_of(const Parameter<T, D>& parameter, const PublishedPart& part) {
@@ -41,6 +43,14 @@ template <class T, class D> PartShape shape_of(const Parameter<T, D>& parameter,
   result.columns = matrix ? shape[-1] : 1;
   result.rows = matrix ? shape[-2] : shape[-1];
   result.count = result.size() == 0 ? 1 : element_count(shape) / result.size();
+  result.stride = result.rows * result.columns;
+  if (part.expert >= 0) result.first = part.expert * result.size();
+  if (part.runs > 0) {
+    result.count = part.runs;
+    result.stride /= part.runs;
+    result.first = part.first * result.columns;
+    result.rows = part.count > 0 ? part.count : result.rows / part.runs;
+  }
   return result;
 }
 
@@ -50,11 +60,13 @@ template <class T, class D> PartShape shape_of(const Parameter<T, D>& parameter,
 template <class T, class D> Shape published_shape(const PublishedTensor& tensor, const Parameters<T, D>& parameters) {
   Index rows = 0;
   for (const auto& part : tensor.parts) rows += detail::shape_of(parameters.at(part.parameter), part).rows;
-  const auto& first = parameters.at(tensor.parts[0].parameter);
+  const auto& part = tensor.parts[0];
+  const auto& first = parameters.at(part.parameter);
   Shape shape = first.tensor.shape();
-  if (tensor.parts[0].expert >= 0) shape = shape.without(0);
+  if (part.expert >= 0) shape = shape.without(0);
   const bool matrix = first.role == Role::matrix || first.role == Role::embedding;
-  shape[matrix ? -2 : -1] = rows;
+  shape[matrix ? -2 : -1] = rows * (tensor.by_run ? 1 : std::max<Index>(part.runs, 1));
+  if (tensor.by_run) shape = matrix ? Shape{part.runs, shape[-2], shape[-1]} : Shape{part.runs, shape[-1]};
   if (tensor.transposed) std::swap(shape[-1], shape[-2]);
   return shape;
 }
@@ -65,11 +77,6 @@ namespace detail {
 template <class F> void for_each_run(const PublishedRows& rows, Index count, F&& f) {
   const Index step = rows.run == 0 ? count : rows.run;
   for (Index row = 0; row < count; row += std::max<Index>(step, 1)) f(rows(row), row, std::min(step, count - row));
-}
-
-// Element `at` of a whole parameter is the first of the part.
-inline Index first_of(const PublishedPart& part, const PartShape& shape) {
-  return part.expert >= 0 ? part.expert * shape.size() : 0;
 }
 
 }  // namespace detail
@@ -84,13 +91,15 @@ void read_parts(const PublishedTensor& tensor, bool transposed, const Parameters
   for (const auto& part : tensor.parts) {
     const auto& parameter = parameters.at(part.parameter).tensor;
     const auto shape = detail::shape_of(parameters.at(part.parameter), part);
-    T* into = parameter.buffer().mutable_data() + detail::first_of(part, shape);
+    T* into = parameter.buffer().mutable_data() + shape.first;
     T* const place = into;
     if constexpr (!std::is_same_v<D, Cpu>) {
-      staged.resize(static_cast<std::size_t>(shape.size()));
+      staged.resize(static_cast<std::size_t>(shape.extent()));
+      if (shape.extent() != shape.size())  // what lies between belongs to others
+        copy_to_host(parameter.device(), staged.data(), place, staged.size() * sizeof(T));
       into = staged.data();
     }
-    for (Index e = 0; e < shape.count; ++e, into += shape.rows * shape.columns) {
+    for (Index e = 0; e < shape.count; ++e, into += shape.stride) {
       const Index begin = e * rows * shape.columns;
       if (!transposed) {
         detail::for_each_run(part.rows, shape.rows, [&](Index from, Index to, Index count) {
@@ -126,14 +135,14 @@ std::vector<T> published_values(const PublishedTensor& tensor, const Parameters<
     const auto& parameter = parameters.at(part.parameter);
     const auto shape = detail::shape_of(parameter, part);
     const Buffer<T, D> packed = contiguous(parameter.tensor.buffer());
-    std::vector<T> own(static_cast<std::size_t>(shape.size()));
-    copy_to_host(packed.device(), own.data(), packed.data() + detail::first_of(part, shape), own.size() * sizeof(T));
+    std::vector<T> own(static_cast<std::size_t>(shape.extent()));
+    copy_to_host(packed.device(), own.data(), packed.data() + shape.first, own.size() * sizeof(T));
     for (Index e = 0; e < count; ++e)
       for (Index row = 0; row < shape.rows; ++row)
         for (Index column = 0; column < columns; ++column) {
           const Index there = tensor.transposed ? column * rows + part.rows(row) : part.rows(row) * columns + column;
           values[static_cast<std::size_t>(e * rows * columns + there)] =
-              own[static_cast<std::size_t>((e * shape.rows + row) * columns + column)];
+              own[static_cast<std::size_t>(e * shape.stride + row * columns + column)];
         }
   }
   return values;

@@ -1,27 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// What comes with a published model beside its weights: tokenizer, chat template, how its makers sample it. All of it
-// from a Hugging Face folder or a GGUF file.
+// How a published model is talked with: its chat template and what that reads, how its makers sample it. All of it from
+// a Hugging Face folder or a GGUF file.
 #pragma once
 
 #include "../io/chat_template.hpp"
-#include "../io/gguf.hpp"
-#include "../io/gguf_tokenizer.hpp"
-#include "../io/tiktoken.hpp"
-#include "../io/tokenizer_json.hpp"
 #include "../sample/sampler.hpp"
+#include "tokenizer.hpp"
 
 namespace atom::pretrained {
-
-inline bool is_gguf(const std::string& path) { return path.ends_with(".gguf"); }
-
-// Errors: files; a folder with no tokenizer that can be read.
-inline io::Tokenizer load_tokenizer(const std::string& path) {
-  if (is_gguf(path)) return io::gguf_tokenizer(io::Gguf(path).metadata(), path);
-  if (io::exists(path + "/tokenizer.json")) return io::load_tokenizer(path);
-  for (const char* name : {"/tiktoken.model", "/qwen.tiktoken", "/hy.tiktoken"})
-    if (io::exists(path + name)) return io::load_tiktoken(path + name);
-  fail(path, "no tokenizer: expected tokenizer.json or tiktoken.model");
-}
 
 // A chat template and what it reads beside the messages.
 struct ChatFormat {
@@ -38,53 +24,39 @@ inline std::optional<std::string> token_text(const io::Json* token) {
   return std::nullopt;
 }
 
-inline std::optional<std::string> template_text(const io::Json* said) {
-  if (!said || said->is_null()) return std::nullopt;
-  if (said->is_string()) return said->as<std::string>();
-  std::optional<std::string> first;
-  for (const auto& entry : said->elements("chat_template")) {  // several, by name
-    const auto text = entry.get<std::string>("template");
-    if (entry.get<std::string>("name") == "default") return text;
-    if (!first) first = text;
-  }
-  return first;
-}
-
-inline std::optional<ChatFormat> folder_chat_format(const std::string& folder) {
-  const std::string settings = folder + "/tokenizer_config.json", alone = folder + "/chat_template.jinja",
-                    wrapped = folder + "/chat_template.json";
-  const auto config = io::exists(settings) ? io::read_json(settings) : io::Json::object();
-  auto text = io::exists(alone) ? std::optional(io::read_file(alone)) : std::nullopt;
-  if (!text && io::exists(wrapped)) text = template_text(io::read_json(wrapped).find("chat_template"));
-  if (!text) text = template_text(config.find("chat_template"));
-  if (!text) return std::nullopt;
-  ChatFormat format{io::ChatTemplate(*text, folder)};
+inline io::Json folder_tokens(const std::string& folder) {
+  auto tokens = io::Json::object();
+  const std::string settings = folder + "/tokenizer_config.json";
+  if (!io::exists(settings)) return tokens;
+  const auto config = io::read_json(settings);
   for (const char* name : {"bos_token", "eos_token", "unk_token", "pad_token"})
-    if (const auto token = token_text(config.find(name))) format.variables.set(name, *token);
-  return format;
+    if (const auto token = token_text(config.find(name))) tokens.set(name, *token);
+  return tokens;
 }
 
-inline std::optional<ChatFormat> gguf_chat_format(const std::string& path) {
+inline io::Json gguf_tokens(const std::string& path) {
+  auto variables = io::Json::object();
   const io::Gguf file(path);
   const auto& metadata = file.metadata();
-  if (!metadata.contains("tokenizer.chat_template")) return std::nullopt;
-  ChatFormat format{io::ChatTemplate(metadata.get<std::string>("tokenizer.chat_template"), path)};
   const auto tokens = metadata.get<std::vector<std::string>>("tokenizer.ggml.tokens");
   for (const auto& [name, key] :
        {std::pair("bos_token", "tokenizer.ggml.bos_token_id"), std::pair("eos_token", "tokenizer.ggml.eos_token_id"),
         std::pair("unk_token", "tokenizer.ggml.unknown_token_id"),
         std::pair("pad_token", "tokenizer.ggml.padding_token_id")}) {
     const auto id = metadata.get_or<std::uint64_t>(key, tokens.size());
-    if (id < tokens.size()) format.variables.set(name, tokens[static_cast<std::size_t>(id)]);
+    if (id < tokens.size()) variables.set(name, tokens[static_cast<std::size_t>(id)]);
   }
-  return format;
+  return variables;
 }
 
 }  // namespace detail
 
 // Nothing where a model has no template. Errors: files; a template that cannot be read.
 inline std::optional<ChatFormat> load_chat_format(const std::string& path) {
-  return is_gguf(path) ? detail::gguf_chat_format(path) : detail::folder_chat_format(path);
+  const auto text = load_chat_template(path);
+  if (!text) return std::nullopt;
+  return ChatFormat{io::ChatTemplate(*text, path),
+                    is_gguf(path) ? detail::gguf_tokens(path) : detail::folder_tokens(path)};
 }
 
 struct GenerationConfig {

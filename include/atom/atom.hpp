@@ -156,6 +156,7 @@
 #include "pretrained/gguf/gguf_config.hpp"
 #include "pretrained/gguf/gguf_keys.hpp"
 #include "pretrained/gguf/gguf_weights.hpp"
+#include "pretrained/kept_weights.hpp"
 #include "pretrained/keys.hpp"
 #include "pretrained/layout.hpp"
 #include "pretrained/own_config.hpp"

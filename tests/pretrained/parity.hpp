@@ -113,7 +113,7 @@ inline std::string compare_tensors(const std::string& a, const std::string& b) {
 // Reads `folder`, computes, and writes it back into a temporary folder. Errors: files; what the model refuses.
 inline Agreement compare(const std::string& folder) {
   Agreement agreement;
-  auto model = pretrained::load_model<Model>(folder);
+  auto model = pretrained::load_model<Model>(folder, {.full = true});
   const io::Safetensors expected(folder + "/expected.safetensors");
   Shape shape;
   const auto ids = ids_of(expected, "input_ids", &shape);

@@ -83,12 +83,44 @@ template <class Source, class T, class D> std::string misfits(const Source& sour
   return problems.text();
 }
 
+// Fills the places of weights that are not loaded (nn::WithoutWeights): with what the file stores where that can be
+// kept, else with zeros, to be read.
+template <class Source, class M>
+void fill_places(const Source& source, const std::vector<PublishedTensor>& tensors, M& model) {
+  using T = typename M::Scalar;
+  using D = typename M::DeviceType;
+  std::map<std::string_view, PublishedUses> uses;
+  for (const auto& tensor : tensors)
+    if (!tensor.duplicate)
+      for (const auto& part : tensor.parts) uses[part.parameter].emplace_back(&tensor, &part);
+  const auto parameters = parameters_of(model);
+  const auto rows_of = [&](const PublishedTensor& tensor) {
+    Index rows = 0;
+    for (const auto& part : tensor.parts) rows += shape_of(parameters.at(part.parameter), part).rows;
+    return rows;
+  };
+  const auto kept_of = [&](const PublishedTensor& tensor) {
+    const auto stored = source.find(tensor.name);
+    return std::pair(source.kept(stored), source.transposed(tensor, stored));
+  };
+  nn::for_each_weight(model, [&](const std::string& name, auto& weight, auto& stored, Role) {
+    if (weight.defined() || stored.defined()) return;
+    const Shape shape = stored.shape();
+    if (auto kept = kept_weight(shape, uses[name], rows_of, kept_of, stored.device()))
+      nn::set_weight(weight, stored, std::move(*kept));
+    else
+      nn::set_weight(weight, stored, Tensor<T, D>::zeros(shape, stored.device()));
+  });
+}
+
 // Reads every tensor, if all fit. Errors naming `path`: one sentence with all that does not.
-template <class Source, class T, class D> void read_weights(const std::string& path, const Source& source,
-                                                            const std::vector<PublishedTensor>& tensors,
-                                                            const Parameters<T, D>& parameters) {
-  const auto problems = misfits(source, tensors, parameters);
+template <class Source, class M> void read_weights(const std::string& path, const Source& source,
+                                                   const std::vector<PublishedTensor>& tensors, M& model) {
+  const auto problems = misfits(source, tensors, parameters_of(model));
   check(problems.empty(), path, "the tensors do not fit the model: ", problems);
+  fill_places(source, tensors, model);
+  const auto parameters = parameters_of(model);
+  using T = typename M::Scalar;
   for (const auto& tensor : tensors) {
     if (tensor.duplicate) continue;
     const auto stored = source.find(tensor.name);
@@ -111,28 +143,40 @@ inline models::TransformerConfig load_config(const std::string& path) {
 // everything fits. Errors: files; one sentence with all that is missing, surplus or of another shape or type.
 template <class T, class D, class Policy, class Router>
 void load_weights(const std::string& path, models::Transformer<T, D, Policy, Router>& model) {
-  const auto parameters = parameters_of(model);
   if (is_gguf(path)) {
     const GgufWeights source(path);
     const auto& c = source.config();
     check(model.config.rope_pairing == c.rope_pairing && model.config.norm_offset == c.norm_offset, path,
           "its rows and norms are made for another pairing of rotary positions, or another offset of norms, than the "
           "model's");
-    detail::read_weights(path, source, source.tensors(), parameters);
+    detail::read_weights(path, source, source.tensors(), model);
   } else {
     const PublishedModel published = read_model(path);
     const WeightFiles source(path, published);
-    detail::read_weights(path, source, detail::tensors_of(published, model.config, parameters), parameters);
+    detail::read_weights(path, source, detail::tensors_of(published, model.config, parameters_of(model)), model);
   }
 }
 
+struct LoadOptions {
+  bool full =
+      false;  // all weights as numbers that can be trained; else those of 16 bits and less stay in the file's type
+};
+
 // The model of a folder or FILE.gguf: a Transformer<float>, or the type given. models::FullTransformer<float> takes
-// every family.
-template <class M> M load_model(const std::string& path, typename M::DeviceType device = {}) {
-  M model(load_config(path), device);
-  load_weights(path, model);
-  return model;
+// every family. Weights that stay in the file's type are mapped: the file must not be cut while the model lives.
+template <class M>
+M load_model(const std::string& path, const LoadOptions& options = {}, typename M::DeviceType device = {}) {
+  const auto config = load_config(path);
+  std::optional<M> model;
+  {
+    std::optional<nn::WithoutWeights> places;
+    if (!options.full) places.emplace();
+    model.emplace(config, device);
+  }
+  load_weights(path, *model);
+  return std::move(*model);
 }
+// A Transformer with all weights as numbers, and a policy of its own.
 template <class T, class D = Device, ScorePolicy Policy = Causal>
 models::Transformer<T, D, Policy> load(const std::string& path, D device = {}, Policy policy = {}) {
   models::Transformer<T, D, Policy> model(load_config(path), device, std::move(policy));

@@ -6,6 +6,7 @@
 #include "../io/blocks.hpp"
 #include "../io/convert.hpp"
 #include "families.hpp"
+#include "kept_weights.hpp"
 
 namespace atom::pretrained {
 
@@ -74,6 +75,25 @@ class WeightFiles {
   }
 
   DType type_name(const Stored& stored) const { return stored.values->dtype; }
+  // Its values as they are stored; nothing where they are to be numbers. Errors: files.
+  std::optional<KeptValues> kept(const Stored& stored) const {
+    const DType dtype = stored.values->dtype;
+    if (stored.mxfp4) return repacked_mxfp4(stored);
+    KeptValues kept{.type = dtype == DType::bf16  ? BlockType::bf16
+                            : dtype == DType::f16 ? BlockType::f16
+                                                  : BlockType::f8_e4m3};
+    if (kept.type == BlockType::f8_e4m3 && dtype != DType::f8_e4m3) return std::nullopt;
+    if (stored.scales) {
+      kept.scales = scale_values(stored);
+      kept.scale_block = quantisation_.block;
+    }
+    auto& map = maps_[stored.values->file];
+    if (!map) map = file_.files()[stored.values->file].map();
+    kept.owner = map;
+    kept.bytes = {map.get() + stored.values->begin, static_cast<std::size_t>(stored.values->bytes())};
+    return kept;
+  }
+
   // Whether its values become floating-point numbers.
   bool readable(const Stored& stored) const { return stored.scales || io::is_floating(stored.values->dtype); }
 
@@ -114,12 +134,34 @@ class WeightFiles {
     return scales;
   }
 
+  std::vector<float> scale_values(const Stored& stored) const {
+    std::vector<float> scales(static_cast<std::size_t>(element_count(stored.scales->shape)));
+    io::read_elements(file_, *stored.scales, std::span(scales));
+    return scales;
+  }
+
+  // In the blocks of GGUF files: a scale, then bytes whose low halves are values 0..15 and whose high ones 16..31.
+  KeptValues repacked_mxfp4(const Stored& stored) const {
+    std::vector<std::byte> codes(static_cast<std::size_t>(stored.values->bytes())), scales(codes.size() / 16);
+    check(scales.size() == stored.scales->bytes() && codes.size() % 16 == 0, file_.path(*stored.values), "tensor ",
+          io::in_quotes(stored.values->name), ": found ", stored.scales->bytes(), " scales, expected ", scales.size());
+    file_.read(*stored.values, codes);
+    file_.read(*stored.scales, scales);
+    const auto blocks = std::make_shared<std::vector<std::byte>>(scales.size() * 17);
+    const auto code = [&](std::size_t i) { return std::to_integer<unsigned>(codes[i / 2]) >> (i % 2 * 4) & 15U; };
+    for (std::size_t b = 0; b < scales.size(); ++b) {
+      (*blocks)[17 * b] = scales[b];
+      for (std::size_t i = 0; i < 16; ++i)
+        (*blocks)[17 * b + 1 + i] = static_cast<std::byte>(code(32 * b + i) | code(32 * b + 16 + i) << 4U);
+    }
+    return {.type = BlockType::mxfp4, .bytes = *blocks, .owner = blocks};
+  }
+
   void read_fp8(const Stored& stored, std::span<float> into, Index first) const {
     const auto& shape = stored.values->shape;
     check(shape.rank() == 2 && first % std::max<Index>(shape[1], 1) == 0, file_.path(*stored.values), "tensor ",
           io::in_quotes(stored.values->name), ": FP8 weights are matrices, found ", shape);
-    std::vector<float> scales(static_cast<std::size_t>(element_count(stored.scales->shape)));
-    io::read_elements(file_, *stored.scales, std::span(scales));
+    const auto scales = scale_values(stored);
     std::vector<std::byte> bytes(into.size());
     file_.read(*stored.values, bytes, static_cast<std::uint64_t>(first));
     io::dequantise_e4m3(bytes, shape, scales, quantisation_.block, into, shape[1] == 0 ? 0 : first / shape[1],
@@ -137,7 +179,8 @@ class WeightFiles {
   const Layout* layout_;  // null: our own form
   Index layers_;
   std::string root_;
-  std::optional<std::string> found_root_;  // in the place of root_
+  mutable std::map<std::size_t, std::shared_ptr<const std::byte>> maps_;  // of the files that something is kept of
+  std::optional<std::string> found_root_;                                 // in the place of root_
 };
 
 }  // namespace atom::pretrained

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "../io/quote.hpp"
-#include "../nn/module.hpp"
+#include "../nn/weights.hpp"
 #include "published_tensor.hpp"
 
 #include <map>
@@ -11,15 +11,21 @@
 namespace atom::pretrained {
 
 template <class T, class D> struct Parameter {
-  Tensor<T, D> tensor;  // shares the model's memory
   Role role;
+  Shape shape;
+  Tensor<T, D> tensor = {};     // shares the model's memory; or
+  StoredMatrix<D> stored = {};  // in the type of a file, or the place of a weight that is not loaded
 };
 template <class T, class D> using Parameters = std::map<std::string, Parameter<T, D>, std::less<>>;
 
 template <class M> auto parameters_of(M& model) {
+  using Own = Parameter<typename M::Scalar, typename M::DeviceType>;
   Parameters<typename M::Scalar, typename M::DeviceType> parameters;
   nn::for_each_tensor(model, [&](const std::string& name, const auto& tensor, Role role) {
-    parameters.emplace(name, Parameter<typename M::Scalar, typename M::DeviceType>{tensor.detach(), role});
+    parameters.emplace(name, Own{.role = role, .shape = tensor.shape(), .tensor = tensor.detach()});
+  });
+  nn::for_each_weight(model, [&](const std::string& name, const auto& weight, const auto& stored, Role role) {
+    if (!weight.defined()) parameters.emplace(name, Own{.role = role, .shape = stored.shape(), .stored = stored});
   });
   return parameters;
 }
@@ -36,7 +42,7 @@ struct PartShape {
 };
 
 template <class T, class D> PartShape shape_of(const Parameter<T, D>& parameter, const PublishedPart& part) {
-  Shape shape = parameter.tensor.shape();
+  Shape shape = parameter.shape;
   if (part.expert >= 0) shape = shape.without(0);
   const bool matrix = parameter.role == Role::matrix || parameter.role == Role::embedding;
   PartShape result;
@@ -62,7 +68,7 @@ template <class T, class D> Shape published_shape(const PublishedTensor& tensor,
   for (const auto& part : tensor.parts) rows += detail::shape_of(parameters.at(part.parameter), part).rows;
   const auto& part = tensor.parts[0];
   const auto& first = parameters.at(part.parameter);
-  Shape shape = first.tensor.shape();
+  Shape shape = first.shape;
   if (part.expert >= 0) shape = shape.without(0);
   const bool matrix = first.role == Role::matrix || first.role == Role::embedding;
   shape[matrix ? -2 : -1] = rows * (tensor.by_run ? 1 : std::max<Index>(part.runs, 1));
@@ -90,6 +96,7 @@ void read_parts(const PublishedTensor& tensor, bool transposed, const Parameters
   std::vector<T> turned, staged;
   for (const auto& part : tensor.parts) {
     const auto& parameter = parameters.at(part.parameter).tensor;
+    if (!parameter.defined()) continue;  // it is stored
     const auto shape = detail::shape_of(parameters.at(part.parameter), part);
     T* into = parameter.buffer().mutable_data() + shape.first;
     T* const place = into;
@@ -120,6 +127,25 @@ void read_parts(const PublishedTensor& tensor, bool transposed, const Parameters
   }
 }
 
+namespace detail {
+
+// The values of a parameter from value `first` on, or of a stored one, which are those of whole members of its stack.
+template <class T, class D>
+void read_parameter(const Parameter<T, D>& parameter, const PublishedPart& part, Index first, std::span<T> into) {
+  const auto copy_out = [&](const Buffer<T, D>& from, Index at, std::span<T> to) {
+    copy_to_host(from.device(), to.data(), from.data() + at, to.size() * sizeof(T));
+  };
+  if (parameter.tensor.defined()) return copy_out(contiguous(parameter.tensor.buffer()), first, into);
+  if (parameter.shape.rank() == 2) return copy_out(parameter.stored.template to_buffer<T>(), first, into);
+  const auto size = static_cast<std::size_t>(parameter.shape[1] * parameter.shape[2]);
+  for (std::size_t at = 0; at < into.size(); at += size)
+    copy_out(parameter.stored.member(std::max<Index>(part.expert, 0) + static_cast<Index>(at / size))
+                 .template to_buffer<T>(),
+             0, into.subspan(at, size));
+}
+
+}  // namespace detail
+
 // The elements of a published tensor, put together from parameters, or from their gradients under the same names.
 template <class T, class D>
 std::vector<T> published_values(const PublishedTensor& tensor, const Parameters<T, D>& parameters) {
@@ -134,9 +160,8 @@ std::vector<T> published_values(const PublishedTensor& tensor, const Parameters<
   for (const auto& part : tensor.parts) {
     const auto& parameter = parameters.at(part.parameter);
     const auto shape = detail::shape_of(parameter, part);
-    const Buffer<T, D> packed = contiguous(parameter.tensor.buffer());
     std::vector<T> own(static_cast<std::size_t>(shape.extent()));
-    copy_to_host(packed.device(), own.data(), packed.data() + shape.first, own.size() * sizeof(T));
+    detail::read_parameter(parameter, part, shape.first, std::span(own));
     for (Index e = 0; e < count; ++e)
       for (Index row = 0; row < shape.rows; ++row)
         for (Index column = 0; column < columns; ++column) {

@@ -71,7 +71,7 @@ template <class D = Device> class StoredMatrix {
   int rank() const { return shape().rank(); }
   Index dim(int axis) const { return shape()[axis]; }
   BlockType type() const { return rank() == 3 ? member(0).type() : content_->type; }  // of a stack: of its first
-  D device() const { return rank() == 3 ? member(0).device() : content_->device; }
+  D device() const { return content_->members.empty() ? content_->device : member(0).device(); }
   // In memory, without the scales.
   std::size_t bytes() const {
     if (!defined()) return 0;

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "../../models/parameter_count.hpp"
-#include "../published_tensor.hpp"
+#include "../kept_weights.hpp"
 #include "gguf_architectures.hpp"
 
 namespace atom::pretrained {
@@ -52,6 +52,15 @@ class GgufWeights {
   bool transposed(const PublishedTensor& tensor, Stored) const { return tensor.transposed; }
   std::string_view type_name(Stored stored) const { return name_of(stored->type); }
   bool readable(Stored stored) const { return io::can_dequantise(stored->type); }
+  // Its values as they are stored; nothing where they are to be numbers. Errors: files.
+  std::optional<KeptValues> kept(Stored stored) const {
+    if (stored->type == BlockType::f32 || !readable(stored)) return std::nullopt;
+    auto& map = maps_[stored->file];
+    if (!map) map = file_.files()[stored->file].map();
+    return KeptValues{.type = stored->type,
+                      .bytes = {map.get() + stored->begin, static_cast<std::size_t>(stored->bytes())},
+                      .owner = map};
+  }
   // What belongs to the config, or to layers that guess further tokens.
   bool ignorable(std::string_view name) const {
     return name == "rope_freqs.weight" || name.starts_with("rope_factors_") ||
@@ -80,6 +89,7 @@ class GgufWeights {
   std::string path_;
   models::TransformerConfig config_;
   Layout layout_;
+  mutable std::map<std::size_t, std::shared_ptr<const std::byte>> maps_;  // of the files that something is kept of
 };
 
 }  // namespace atom::pretrained

@@ -93,6 +93,7 @@
 #include "nn/kv_cache.hpp"
 #include "nn/latent_attention.hpp"
 #include "nn/linear.hpp"
+#include "nn/lora.hpp"
 #include "nn/module.hpp"
 #include "nn/norm.hpp"
 #include "nn/pass.hpp"

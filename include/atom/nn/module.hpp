@@ -65,6 +65,7 @@ template <class F> class Walker {
   template <class M> [[gnu::noinline]] void enter(std::string_view name, M& module) {
     const auto outer = prefix_.size();
     prefix_ += name;
+    if constexpr (requires { typename F::WithModules; }) f_.module(std::as_const(prefix_), module);
     prefix_ += '.';
     std::remove_const_t<M>::visit(module, *this);
     prefix_.resize(outer);
@@ -163,6 +164,11 @@ template <Module M> void require_grad(M& module) {
     if constexpr (is_differentiable_v<typename std::remove_cvref_t<decltype(tensor)>::Scalar>)
       if (role != Role::buffer) tensor.require_grad();
   });
+}
+
+// Cuts every parameter from the graph: it gets no gradient, and an optimiser made from now on leaves it alone.
+template <Module M> void freeze(M& module) {
+  for_each_tensor(module, [](const std::string&, auto& tensor, Role) { tensor = tensor.detach(); });
 }
 
 template <Module M> void clear_grad(M& module) {

@@ -21,8 +21,9 @@ struct StepResult {
   bool skipped = false;  // it was not finite: weights and moments are as before
 };
 
-// Updates the weights of one model where they are. Gradients accumulate over any number of backward calls into this
-// object's arena; `step` uses and clears them. The weights' memory is shared with the model.
+// Updates the weights of one model where they are: those that require a gradient when this is made. Gradients
+// accumulate over any number of backward calls into this object's arena; `step` uses and clears them. The weights'
+// memory is shared with the model.
 template <class T, class D> class AdamW {
  public:
   template <nn::Module M> explicit AdamW(M& model, const AdamWOptions& options = {}) : options_(options) {
@@ -34,15 +35,15 @@ template <class T, class D> class AdamW {
     nn::for_each_tensor(model, [&](const std::string& name, auto& tensor, Role role) {
       using Scalar = typename std::remove_cvref_t<decltype(tensor)>::Scalar;
       if constexpr (std::is_same_v<Scalar, T>) {
-        if (role == Role::buffer) return;
+        if (role == Role::buffer || !tensor.requires_grad()) return;
         const bool decayed = role == Role::matrix || role == Role::embedding;
-        parameters_.push_back({name, tensor.require_grad(), size_, decayed});
+        parameters_.push_back({name, tensor, size_, decayed});
         size_ += (tensor.size() + alignment - 1) / alignment * alignment;
       } else {
         check(role == Role::buffer, "adamw", "parameter '", name, "' has another type than the rest");
       }
     });
-    check(!parameters_.empty(), "adamw", "the model has no parameters");
+    check(!parameters_.empty(), "adamw", "no parameter of the model requires a gradient: see nn::require_grad");
     const D device = parameters_[0].tensor.device();
     gradients_ = Tensor<T, D>::zeros({size_}, device).buffer();
     m_ = Tensor<T, D>::zeros({size_}, device).buffer();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "../catch.hpp"
 
-#include <atom/io/split.hpp>
+#include <atom/io/split_patterns.hpp>
 
 #include <random>
 #include <vector>
@@ -150,4 +150,12 @@ TEST_CASE("each pattern on text", "[io]") {
   // What can be capital or small: the word ends with the last such letter before a capital.
   CHECK(words({gpt4o}, "AʰB") == "Aʰ|B");
   CHECK(words({gpt4o}, "éÉaÉ") == "é|Éa|É");
+}
+
+TEST_CASE("patterns are known by their text, with line breaks spelled or not", "[io]") {
+  CHECK(io::splitter_of_pattern(R"([\r\n])") == Splitter::line_breaks);
+  CHECK(io::splitter_of_pattern("[\r\n]") == Splitter::line_breaks);
+  CHECK_FALSE(io::splitter_of_pattern(R"([\n])").has_value());
+  for (int i = 1; i < static_cast<int>(Splitter::space_marks); ++i)
+    CHECK(io::splitter_of_pattern(io::pattern_of(static_cast<Splitter>(i))) == static_cast<Splitter>(i));
 }

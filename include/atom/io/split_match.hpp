@@ -24,6 +24,7 @@ struct Glyph {
 
 inline Glyph glyph_at(std::string_view text, std::size_t at) {
   if (at >= text.size()) return {no_character, 0, at};
+  if (const auto byte = static_cast<unsigned char>(text[at]); byte < 0x80) return {byte, char_set(byte), at + 1};
   const auto [code, length, cut] = utf8_at(text, at);
   return {code, char_set(code), at + length};
 }

@@ -74,9 +74,21 @@ inline std::string cased_letters_pattern() {
   return text + "]+";
 }
 
+// Some files have line breaks themselves where others have \r and \n.
+inline std::string with_breaks_spelled(std::string_view pattern) {
+  std::string text;
+  for (const char c : pattern)
+    if (c == '\r' || c == '\n')
+      text += c == '\r' ? "\\r" : "\\n";
+    else
+      text += c;
+  return text;
+}
+
 }  // namespace detail
 
-inline std::optional<Splitter> splitter_of_pattern(std::string_view pattern) {
+inline std::optional<Splitter> splitter_of_pattern(std::string_view written) {
+  const std::string pattern = detail::with_breaks_spelled(written);
   for (const auto& known : detail::split_patterns)
     if (known.text == pattern) return known.splitter;
   return pattern == detail::cased_letters_pattern() ? std::optional(Splitter::cased_letters) : std::nullopt;

@@ -100,7 +100,7 @@ TEST_CASE("training learns a small sequence and generate repeats it", "[transfor
 TEST_CASE("impossible configurations are refused", "[transformer]") {
   CHECK_THROWS_WITH(Transformer<float>({.vocab = 10, .heads = 3, .width = 64}),
                     Catch::Contains("heads divides width: found 3 and 64"));
-  CHECK_THROWS_WITH(Transformer<float>({.vocab = 0}), Catch::Contains("vocab is positive: found 0"));
+  CHECK_THROWS_WITH(Transformer<float>({.vocab = 0}), Catch::Contains("vocab is in 1..1073741824: found 0"));
   CHECK_THROWS_WITH(Transformer<float>({.vocab = 5, .heads = 4, .kv_heads = 3}),
                     Catch::Contains("kv_heads divides heads"));
   const auto model = Transformer<float, Cpu>({.vocab = 5, .context = 8}, Rng(1));

@@ -124,43 +124,74 @@ struct TransformerConfig {
   friend bool operator==(const TransformerConfig&, const TransformerConfig&) = default;
 };
 
+// What sizes may be: far beyond any model, and so small that sums and products of two do not overflow.
+inline constexpr Index max_layers = 10'000, max_experts = 1 << 16, max_size = 1 << 30;
+
 namespace detail {
+
+inline void check_size(const char* name, Index value, Index least = 1, Index most = max_size) {
+  check(value >= least && value <= most, "config", name, " is in ", least, "..", most, ": found ", value);
+}
+
+// Makes `layer` describe every layer. Error: more than max_layers, or none.
+inline std::vector<LayerConfig>& each_layer(TransformerConfig& c) {
+  check_size("layers", c.layers, 1, max_layers);
+  c.layer.resize(static_cast<std::size_t>(c.layers));
+  return c.layer;
+}
+
+inline void check_sizes(const TransformerConfig& c) {
+  check_size("layers", c.layers, 1, max_layers);
+  check_size("vocab", c.vocab);
+  check_size("context", c.context);
+  check_size("heads", c.heads);
+  check_size("width", c.width);
+  check_size("kv_heads", c.kv_heads, 0);
+  check_size("head_dim", c.head_dim, 0);
+  check_size("feed_forward", c.feed_forward, 0);
+  const auto& a = c.latent;
+  check_size("latent.kv_rank", a.kv_rank, 0);
+  if (a.kv_rank > 0) {
+    check_size("latent.q_rank", a.q_rank, 0);
+    check_size("latent.nope_dim", a.nope_dim);
+    check_size("latent.rope_dim", a.rope_dim);
+    check_size("latent.value_dim", a.value_dim);
+  }
+  const auto& m = c.moe;
+  check_size("moe.experts", m.experts, 0, max_experts);
+  if (m.experts > 0) {
+    check_size("moe.active", m.active, 1, m.experts);
+    check_size("moe.expert_width", m.expert_width, 0);
+    check_size("moe.shared_width", m.shared_width, 0);
+    check_size("moe.first_dense", m.first_dense, 0);
+    check_size("moe.every", m.every);
+  }
+}
+
 inline void resolve_experts(TransformerConfig& c) {
   auto& m = c.moe;
   if (m.expert_width == 0) m.expert_width = c.feed_forward;
-  check(m.expert_width > 0, "config", "moe.expert_width is positive: found ", m.expert_width);
-  check(m.active > 0 && m.active <= m.experts, "config", "moe.active is in 1..experts: found ", m.active, " of ",
-        m.experts);
-  check(m.every > 0 && m.first_dense >= 0, "config", "moe.every is positive and first_dense not negative: found ",
-        m.every, " and ", m.first_dense);
   check(!m.shared_gate || m.shared_width > 0, "config", "moe.shared_gate needs a shared_width");
 }
 }  // namespace detail
 
 // The configuration with every 0 that means "the usual" filled in.
-// Errors `[config] ...`: sizes that are not positive or do not divide.
+// Errors `[config] ...`: sizes that are not positive, beyond any model, or do not divide.
 inline TransformerConfig resolved(TransformerConfig c) {
-  const auto positive = [](const char* name, Index value) {
-    check(value > 0, "config", name, " is positive: found ", value);
-  };
-  positive("vocab", c.vocab);
-  positive("context", c.context);
-  positive("layers", c.layers);
-  positive("heads", c.heads);
-  positive("width", c.width);
+  detail::check_sizes(c);
   if (c.kv_heads == 0) c.kv_heads = c.heads;
-  positive("kv_heads", c.kv_heads);
   check(c.heads % c.kv_heads == 0, "config", "kv_heads divides heads: found ", c.kv_heads, " and ", c.heads);
   if (c.head_dim == 0) {
     check(c.width % c.heads == 0, "config", "heads divides width: found ", c.heads, " and ", c.width);
     c.head_dim = c.width / c.heads;
   }
-  positive("head_dim", c.head_dim);
+  detail::check_size("heads times head_dim", c.heads * c.head_dim);
   if (c.rotary_dim == 0) c.rotary_dim = c.latent.kv_rank > 0 ? c.latent.rope_dim : c.head_dim;
   check(!c.rotary() || c.rotary_dim % 2 == 0, "config", "rotary positions need an even head_dim: found ", c.rotary_dim);
+  detail::check_size("rotary_dim", c.rotary_dim, 0, c.latent.kv_rank > 0 ? c.latent.rope_dim : c.head_dim);
   check(!(c.learned_positions && c.alibi), "config", "positions are learned or linear biases, not both");
   if (c.feed_forward == 0) c.feed_forward = c.gated ? (c.width * 8 / 3 + 31) / 32 * 32 : 4 * c.width;
-  positive("feed_forward", c.feed_forward);
+  detail::check_size("feed_forward", c.feed_forward);
   check(c.norm_eps > 0, "config", "norm_eps is positive: found ", c.norm_eps);
   check(c.rope_theta > 0 && c.local_rope_theta > 0, "config", "rope_theta is positive: found ", c.rope_theta, " and ",
         c.local_rope_theta);
@@ -170,24 +201,21 @@ inline TransformerConfig resolved(TransformerConfig c) {
         "parallel branches have a norm before them and none behind");
   check(!(c.head_bias && c.tie_embeddings), "config", "a tied head has no bias");
   check(c.dropout >= 0 && c.dropout < 1, "config", "dropout is in [0, 1): found ", c.dropout);
-  if (const auto& a = c.latent; a.kv_rank > 0) {
-    positive("latent.nope_dim", a.nope_dim);
-    positive("latent.rope_dim", a.rope_dim);
-    positive("latent.value_dim", a.value_dim);
-    check(a.q_rank >= 0 && c.rotary(), "config", "latent attention has rotary positions and q_rank >= 0");
-  }
+  check(c.latent.kv_rank == 0 || c.rotary(), "config", "latent attention has rotary positions");
   if (c.moe.experts > 0) detail::resolve_experts(c);
   check(c.mtp == 0 || c.mtp == 1, "config", "mtp is 0 or 1: found ", c.mtp);
   if (c.layer.empty() && c.moe.experts > 0) {
-    c.layer.resize(static_cast<std::size_t>(c.layers));
+    detail::each_layer(c);
     for (Index i = c.moe.first_dense; i < c.layers; ++i)
       c.layer[static_cast<std::size_t>(i)].sparse = (i - c.moe.first_dense + 1) % c.moe.every == 0;
   }
   check(c.layer.empty() || std::ssize(c.layer) == c.layers, "config", "`layer` describes every layer: found ",
         c.layer.size(), ", expected ", c.layers);
   for (const auto& l : c.layer) {
-    check(l.window >= 0 && l.chunk >= 0 && (l.window == 0 || l.chunk == 0), "config",
-          "a layer has a window or a chunk: found ", l.window, " and ", l.chunk);
+    detail::check_size("window", l.window, 0);
+    detail::check_size("chunk", l.chunk, 0);
+    check(l.window == 0 || l.chunk == 0, "config", "a layer has a window or a chunk: found ", l.window, " and ",
+          l.chunk);
     check(!l.sparse || c.moe.experts > 0, "config", "a sparse layer needs moe.experts");
   }
   return c;

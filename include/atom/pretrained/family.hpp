@@ -42,10 +42,14 @@ inline void set_rope(models::TransformerConfig& c, const RopeKeys& rope) {
   c.rope_theta = rope.theta;
   c.rope_scaling = rope.scaling;
   const Index d = c.head_dim > 0 ? c.head_dim : c.width / std::max<Index>(c.heads, 1);
+  check(rope.partial > 0 && rope.partial <= 1, "config.json", "\"partial_rotary_factor\" is in (0, 1]: found ",
+        rope.partial);
   if (rope.partial != 1) c.rotary_dim = static_cast<Index>(static_cast<double>(d) * rope.partial);
   // A text may grow past the published number of positions where the angles stretch with it.
-  if (rope.scaling.kind == ops::RopeScaling::Kind::dynamic)
+  if (rope.scaling.kind == ops::RopeScaling::Kind::dynamic) {
+    check(rope.scaling.factor <= 1e6, "config.json", "\"rope_scaling\": a factor beyond 1e6: ", rope.scaling.factor);
     c.context = static_cast<Index>(static_cast<double>(c.context) * std::max(rope.scaling.factor, 1.0));
+  }
 }
 
 // What most families say in the same words.
@@ -74,7 +78,7 @@ void set_layers(models::TransformerConfig& c, const Keys& k, Index window, Index
     types = k.get<std::vector<std::string>>("layer_types");
   check(types.empty() || std::ssize(types) == c.layers, "config.json", "\"layer_types\": found ", types.size(),
         ", expected one for each of ", c.layers, " layers");
-  c.layer.resize(static_cast<std::size_t>(c.layers));
+  models::detail::each_layer(c);
   for (Index i = 0; i < c.layers; ++i) {
     const std::string type = types.empty() ? kind(i) : types[static_cast<std::size_t>(i)];
     auto& layer = c.layer[static_cast<std::size_t>(i)];
@@ -91,7 +95,7 @@ inline const char* sliding_if(bool slides) { return slides ? "sliding_attention"
 
 // Marks the layers that have experts.
 template <class Sparse> void set_sparse(models::TransformerConfig& c, Sparse sparse) {
-  c.layer.resize(static_cast<std::size_t>(c.layers));
+  models::detail::each_layer(c);
   for (Index i = 0; i < c.layers; ++i) c.layer[static_cast<std::size_t>(i)].sparse = sparse(i);
 }
 

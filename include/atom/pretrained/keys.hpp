@@ -3,7 +3,7 @@
 #pragma once
 
 #include "../io/json_value.hpp"
-#include "../ops/rope_scaling.hpp"
+#include "../models/config.hpp"
 
 #include <set>
 
@@ -14,12 +14,17 @@ class Keys {
   // `outer`: the object that this one was found in, where publishers put some of the keys; may be null.
   explicit Keys(const io::Json& json, const io::Json* outer = nullptr) : json_(json), outer_(outer) {}
 
-  // The member as T. An absent one is `fallback`, where there is one; null is an error.
-  template <class T> T get(const char* name) const { return said(name).template get<T>(name); }
-  template <class T> T get_or(const char* name, T fallback) const { return said(name).get_or(name, fallback); }
+  // The member as T. An absent one is `fallback`, where there is one; null is an error, and so is a size that no model
+  // has: a family may multiply any two.
+  template <class T> T get(const char* name) const { return within_sizes(name, said(name).template get<T>(name)); }
+  template <class T> T get_or(const char* name, T fallback) const {
+    return within_sizes(name, said(name).get_or(name, fallback));
+  }
   // Null is nothing, and so is an absent member unless `absent` says what it means.
   template <class T> std::optional<T> optional(const char* name, std::optional<T> absent = {}) const {
-    return said(name).contains(name) ? said(name).template get_optional<T>(name) : absent;
+    if (!contains(name)) return absent;
+    const auto value = said(name).template get_optional<T>(name);
+    return value ? std::optional(within_sizes(name, *value)) : std::nullopt;
   }
   // A number that publishers may also write as a list of equal numbers, one for each layer.
   template <class T> T number(const char* name, T fallback) const {
@@ -28,7 +33,7 @@ class Keys {
     const auto values = get<std::vector<T>>(name);
     check(!values.empty() && std::ranges::count(values, values[0]) == std::ssize(values), "config.json",
           io::in_quotes(name), ": a list of different numbers is not supported");
-    return values[0];
+    return within_sizes(name, values[0]);
   }
 
   // The same under the first of several names that is there.
@@ -58,6 +63,13 @@ class Keys {
   }
 
  private:
+  template <class T> static T within_sizes(const char* name, T value) {
+    if constexpr (std::is_same_v<T, Index>)
+      check(value >= -models::max_size && value <= models::max_size, "config.json", io::in_quotes(name), ": found ",
+            value, ", expected at most ", models::max_size);
+    return value;
+  }
+
   // The object that says it; the inner one has the first word.
   const io::Json& said(const char* name) const {
     read_.insert(name);

@@ -38,8 +38,7 @@ inline models::TransformerConfig ministral3_config(const Keys& k) {
   c.temperature_beta = parameters && parameters->is_object() ? parameters->get_or("llama_4_scaling_beta", 0.1) : 0.1;
   c.temperature_floor = static_cast<double>(c.rope_scaling.original_context);
   c.temperature_offset = 0;
-  c.layer.resize(static_cast<std::size_t>(c.layers));
-  for (auto& layer : c.layer) layer.temperature = true;
+  for (auto& layer : models::detail::each_layer(c)) layer.temperature = true;
   return c;
 }
 

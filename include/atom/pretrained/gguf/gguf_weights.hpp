@@ -2,7 +2,7 @@
 // GgufWeights: the config and the tensors of a GGUF file.
 #pragma once
 
-#include "../../models/parameter_count.hpp"
+#include "../../models/value_count.hpp"
 #include "../kept_weights.hpp"
 #include "gguf_architectures.hpp"
 
@@ -77,7 +77,7 @@ class GgufWeights {
   void check_size() const {
     double values = 0;
     for (const auto& tensor : file_.tensors()) values += static_cast<double>(element_count(tensor.shape));
-    const double wanted = models::parameter_count(config_);
+    const double wanted = models::value_count(config_);
     check(wanted <= values, path_, "the keys describe a model of ", wanted, " values, but the tensors have ", values);
     const double angles = static_cast<double>(config_.context) * static_cast<double>(config_.rotary_dim);
     constexpr double always = 1 << 22;

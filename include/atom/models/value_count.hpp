@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How many values a Transformer holds, by its config alone.
+// How many values a Transformer holds, by its config alone, in double: for a look at a config before anything of its
+// sizes is made. parameter_count.hpp counts exactly.
 #pragma once
 
 #include "config.hpp"
@@ -9,9 +10,9 @@ namespace atom::models {
 namespace detail {
 
 // In double: no config is too large to be counted.
-class ParameterCounter {
+class ValueCounter {
  public:
-  explicit ParameterCounter(const TransformerConfig& c)
+  explicit ValueCounter(const TransformerConfig& c)
       : c_(c),
         width_(of(c.width)),
         norm_(!c.norm_weight                  ? 0
@@ -80,6 +81,6 @@ class ParameterCounter {
 
 // The values in the parameters and buffers of a Transformer of this config, which is resolved, without those of its
 // multi-token prediction.
-inline double parameter_count(const TransformerConfig& config) { return detail::ParameterCounter(config).all(); }
+inline double value_count(const TransformerConfig& config) { return detail::ValueCounter(config).all(); }
 
 }  // namespace atom::models

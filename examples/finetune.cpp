@@ -8,6 +8,8 @@
 #include <atom/pretrained/adapter.hpp>
 #include <atom/pretrained/folder.hpp>
 #include <atom/pretrained/messages.hpp>
+#include <atom/pretrained/pairing.hpp>
+#include <atom/pretrained/published_linears.hpp>
 #include <atom/run/metrics.hpp>
 #include <atom/run/progress.hpp>
 
@@ -79,7 +81,8 @@ Outcome train(Model& model, data::ExampleBatches<>& batches, const Options& o, I
 int program(Options o) {
   set_default_threads(o.threads);
   o.model = model_path(o.model);
-  check(!o.full || !pretrained::is_gguf(o.model), o.model, "--full writes a folder like the model's: expected a folder");
+  check(!o.full || !pretrained::is_gguf(o.model), o.model,
+        "--full writes a folder like the model's: expected a folder");
   const auto tokenizer = pretrained::load_tokenizer(o.model);
   auto conversations = read_conversations(o, tokenizer);
   if (conversations.last_turn_only > 0)
@@ -89,12 +92,12 @@ int program(Options o) {
   const Index context = std::min(o.context, model.config.context);
   data::ExampleBatches<> batches(std::move(conversations.examples),
                                  {.batch = o.batch, .context = context, .seed = o.seed});
-  const auto layers = pretrained::published_linears(o.model, model.config);
+  if (pretrained::is_gguf(o.model)) pretrained::set_pairing(model, pretrained::folder_pairing(o.model));
+  const auto layers = pretrained::published_linears(o.model, model);
   if (!o.full)
-    nn::add_lora(model, {.rank = o.rank,
-                         .alpha = o.alpha,
-                         .targets = pretrained::adapter_targets(layers, o.targets),
-                         .seed = o.seed});
+    nn::add_lora(
+        model,
+        {.rank = o.rank, .alpha = o.alpha, .targets = pretrained::adapter_targets(layers, o.targets), .seed = o.seed});
   const double wanted = o.epochs * static_cast<double>(batches.size()) / static_cast<double>(o.batch);
   const Index steps = o.steps > 0 ? o.steps : std::max<Index>(static_cast<Index>(std::ceil(wanted)), 1);
   if (!o.quiet)
@@ -122,7 +125,8 @@ int main(int argc, char** argv) {
       ->required()
       ->check(CLI::ExistingFile);
   app.add_option("--out", o.out, "folder of the adapter, as PEFT writes it, or of the whole model")->required();
-  app.add_option("--template", o.template_file, "chat template in the place of the model's own")->check(CLI::ExistingFile);
+  app.add_option("--template", o.template_file, "chat template in the place of the model's own")
+      ->check(CLI::ExistingFile);
   app.add_option("--rank", o.rank, "of the adapters")->check(CLI::PositiveNumber);
   app.add_option("--alpha", o.alpha, "adapters are scaled by alpha / rank")->check(CLI::PositiveNumber);
   app.add_option("--targets", o.targets, "published names of linear layers, such as q_proj; none: all but the head")

@@ -163,6 +163,7 @@
 #include "pretrained/keys.hpp"
 #include "pretrained/layout.hpp"
 #include "pretrained/own_config.hpp"
+#include "pretrained/pairing.hpp"
 #include "pretrained/published_tensor.hpp"
 #include "pretrained/weights.hpp"
 #include "run/heat_map.hpp"

@@ -68,7 +68,7 @@ TEST_CASE("every architecture of GGUF files computes what llama.cpp computes") {
     double values = 0;
     nn::for_each_tensor(
         model, [&](const std::string&, const auto& tensor, Role) { values += static_cast<double>(tensor.size()); });
-    CHECK(models::parameter_count(model.config) == values);
+    CHECK(models::value_count(model.config) == values);
   }
 }
 

@@ -15,7 +15,7 @@ inline constexpr std::string_view adapter_prefix = "base_model.model.";
 // A published module and the layers it holds. Layer: Linear<T, D>, const where the model is.
 template <class Layer> struct AdapterModule {
   struct Part {
-    Index first_row;
+    PublishedRows rows;
     Layer* layer;
   };
   std::string name;
@@ -36,8 +36,8 @@ std::vector<AdapterModule<Layer>> adapter_modules(M& model, const std::vector<Pu
     const auto [place, is_new] = places.emplace(entry.module, modules.size());
     if (is_new) modules.push_back({.name = entry.module});
     auto& published = modules[place->second];
-    published.parts.push_back({entry.first_row, found->second});
-    published.rows = std::max(published.rows, entry.first_row + found->second->out());
+    published.parts.push_back({entry.rows, found->second});
+    published.rows = std::max(published.rows, entry.rows(found->second->out() - 1) + 1);
     layers.erase(found);
   }
   return modules;
@@ -86,7 +86,7 @@ template <class Layer> auto joined(const AdapterModule<Layer>& module, bool rank
     const auto b = layer.lora->b.to_vector();
     const Index r = layer.lora->rank();
     for (Index row = 0; row < layer.out(); ++row)
-      std::copy_n(b.begin() + row * r, r, result.b.begin() + (block.part->first_row + row) * rank + block.first_rank);
+      std::copy_n(b.begin() + row * r, r, result.b.begin() + block.part->rows(row) * rank + block.first_rank);
   }
   return result;
 }
@@ -158,11 +158,15 @@ template <class Layer> AdapterInfos find_infos(const io::Safetensors& file, cons
   return found;
 }
 
-template <class T, class D>
-Tensor<T, D> read_rows(const io::Safetensors& file, const io::TensorInfo& info, Index first, Index count, D device) {
+template <class T, class D> Tensor<T, D> read_rows(const io::Safetensors& file, const io::TensorInfo& info,
+                                                   const PublishedRows& rows, Index count, D device) {
   const Index columns = info.shape[1];
   std::vector<T> values(static_cast<std::size_t>(count * columns));
-  io::read_elements(file, info, std::span(values), static_cast<std::uint64_t>(first * columns));
+  for (Index row = 0; row < count; ++row)
+    io::read_elements(
+        file, info,
+        std::span(values).subspan(static_cast<std::size_t>(row * columns), static_cast<std::size_t>(columns)),
+        static_cast<std::uint64_t>(rows(row) * columns));
   return Tensor<T, D>::from(values, {count, columns}, device);
 }
 
@@ -194,8 +198,8 @@ void load_adapter(const std::string& folder, M& model, const std::vector<Publish
     surplus.erase(infos.b->name);
     for (const auto& part : module.parts) {
       const D device = part.layer->matrix().device();
-      all.push_back({part.layer, detail::read_rows<T>(file, *infos.a, 0, infos.a->shape[0], device),
-                     detail::read_rows<T>(file, *infos.b, part.first_row, part.layer->out(), device),
+      all.push_back({part.layer, detail::read_rows<T>(file, *infos.a, {}, infos.a->shape[0], device),
+                     detail::read_rows<T>(file, *infos.b, part.rows, part.layer->out(), device),
                      config.alpha(module.name)});
     }
   }

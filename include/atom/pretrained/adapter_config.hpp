@@ -4,18 +4,19 @@
 
 #include "../io/json.hpp"
 #include "../nn/lora.hpp"
+#include "published_tensor.hpp"
 
 #include <cctype>
 #include <map>
 
 namespace atom::pretrained {
 
-// Where one of our linear layers is in the published model: the rows from first_row on of what that module says. A list
-// names every layer of each module that it has.
+// Where one of our linear layers is in the published model: the rows, of what that module says, that are the layer's. A
+// list names every layer of each module that it has.
 struct PublishedLinear {
   std::string layer;   // as nn::for_each_linear names it: "blocks.0.attention.q"
   std::string module;  // "model.layers.0.self_attn.q_proj"
-  Index first_row = 0;
+  PublishedRows rows = {};
 };
 
 // The names of our layers in the modules that PEFT's target_modules mean: names, or their last parts, such as "q_proj".

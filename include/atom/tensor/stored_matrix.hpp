@@ -100,6 +100,19 @@ template <class D = Device> class StoredMatrix {
                                     .scale_block = c.scale_block,
                                     .dequantise = c.dequantise});
   }
+  // Rows in another order, copied. Error: it has scales.
+  StoredMatrix reordered(const std::vector<std::int32_t>& order) const {
+    const Content& c = *content_;
+    check(rank() == 2 && !c.scales.defined(), "stored_matrix", "rows of ", shape(), " with scales keep their order");
+    const auto memory = std::make_shared<Buffer<std::uint8_t, D>>(c.device, Shape{std::ssize(order) * c.row_bytes});
+    std::uint8_t* to = memory->mutable_data();
+    for (const Index row : order) {
+      copy(c.device, to, c.data + (c.first_row + row) * c.row_bytes, static_cast<std::size_t>(c.row_bytes));
+      to += c.row_bytes;
+    }
+    return make(c.type, {std::ssize(order), dim(1)}, reinterpret_cast<const std::byte*>(memory->data()), memory, {},
+                c.device);
+  }
   // All of it, for kernels.
   StoredPart part() const {
     const Content& c = *content_;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Talks with an open model: a Hugging Face folder or a GGUF file, with its own tokenizer, chat template and sampling.
+#include "adapted_model.hpp"
 #include "cli.hpp"
 #include "model_path.hpp"
 
@@ -13,7 +14,7 @@ using namespace atom;
 
 namespace {
 
-using Model = models::FullTransformer<float>;
+using Model = FullModel;
 
 io::CivilTime today() {
   const std::time_t now = std::time(nullptr);
@@ -110,7 +111,7 @@ class Chat {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::string path, system, prompt, template_file;
+  std::string path, system, prompt, template_file, adapter;
   Index context = 4096, tokens = 1024;
   std::optional<double> temperature, top_p, min_p, repetition_penalty;
   std::optional<Index> top_k;
@@ -122,6 +123,8 @@ int main(int argc, char** argv) {
   app.add_option("--prompt", prompt, "answer this and end, instead of a conversation");
   app.add_option("--template", template_file, "chat template in the place of the model's own")
       ->check(CLI::ExistingFile);
+  app.add_option("--adapter", adapter, "folder of low-rank adapters, as finetune and PEFT write it")
+      ->check(CLI::ExistingDirectory);
   app.add_option("--context", context, "tokens that the model remembers")->check(CLI::PositiveNumber);
   app.add_option("--tokens", tokens, "of an answer, at most")->check(CLI::PositiveNumber);
   app.add_option("--temperature", temperature, "0: the most likely token each time; else the model's own setting");
@@ -142,7 +145,8 @@ int main(int argc, char** argv) {
     }
     check(format.has_value(), path, "the model has no chat template: give one with --template, or use sample_gpt");
     const auto usual = pretrained::load_generation_config(path);
-    const auto model = pretrained::load_model<Model>(path);
+    auto model = pretrained::load_model<Model>(path);
+    add_adapter(model, path, adapter);
     Chat chat(model, tokenizer, std::move(*format),
               {.tokens = tokens,
                .temperature = temperature.value_or(usual.sampler.temperature),

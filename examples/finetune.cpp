@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Supervised fine-tuning: teaches an open model to answer as the assistant of given conversations does. By default the
 // model stays as it is, in the types of its file, and low-rank adapters are trained; --full trains every weight.
+#include "adapted_model.hpp"
 #include "cli.hpp"
 #include "model_path.hpp"
 
 #include <atom/atom.hpp>
-#include <atom/pretrained/adapter.hpp>
 #include <atom/pretrained/folder.hpp>
 #include <atom/pretrained/messages.hpp>
-#include <atom/pretrained/pairing.hpp>
-#include <atom/pretrained/published_linears.hpp>
 #include <atom/run/metrics.hpp>
 #include <atom/run/progress.hpp>
 
@@ -19,7 +17,7 @@ using namespace atom;
 
 namespace {
 
-using Model = models::FullTransformer<float>;
+using Model = FullModel;
 
 struct Options {
   std::string model, data, out, template_file;

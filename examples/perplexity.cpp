@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // How well a model predicts a text: mean negative log-likelihood of its tokens, perplexity, bits for each byte.
+#include "adapted_model.hpp"
 #include "cli.hpp"
 #include "model_path.hpp"
 
@@ -12,7 +13,7 @@ using namespace atom;
 
 namespace {
 
-using Model = models::FullTransformer<float>;
+using Model = FullModel;
 
 // The log-probability of each token but the first, given up to `context` tokens before it. Windows overlap by half, so
 // that all but the first have half a context before them at least.
@@ -36,13 +37,15 @@ template <class Progress> std::vector<float> log_probabilities(const Model& mode
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::string path, text_file;
+  std::string path, text_file, adapter;
   Index context = 1024;
   int threads = default_thread_count();
   bool json = false;
   CLI::App app{"Measures how well a model predicts a text.\nExample: perplexity model.gguf book.txt"};
   app.add_option("model", path, "Hugging Face folder, GGUF file or run folder")->required();
   app.add_option("text", text_file, "text file")->required()->check(CLI::ExistingFile);
+  app.add_option("--adapter", adapter, "folder of low-rank adapters, as finetune and PEFT write it")
+      ->check(CLI::ExistingDirectory);
   app.add_option("--context", context, "tokens that the model sees at once, at most its own context")
       ->check(CLI::Range(2, 1 << 24));
   app.add_option("--threads", threads, "threads")->check(CLI::PositiveNumber);
@@ -54,7 +57,8 @@ int main(int argc, char** argv) {
     const auto text = io::read_file(text_file);
     const auto ids = tokenizer.encode(text);
     check(ids.size() > 1, text_file, "a text of at least 2 tokens: found ", ids.size());
-    const auto model = pretrained::load_model<Model>(path);
+    auto model = pretrained::load_model<Model>(path);
+    add_adapter(model, path, adapter);
     const auto scores = log_probabilities(model, ids, std::min(context, model.config.context), [&](Index n, Index of) {
       if (!json) fmt::print(stderr, "\r{} of {} tokens", n, of);
     });

@@ -142,6 +142,7 @@
 #include "policy/sliding_window.hpp"
 #include "policy/soft_cap.hpp"
 #include "pretrained/atom_config.hpp"
+#include "pretrained/describe.hpp"
 #include "pretrained/families.hpp"
 #include "pretrained/families/deepseek.hpp"
 #include "pretrained/families/gemma.hpp"

@@ -38,7 +38,8 @@ std::vector<PublishedLinear> fused_list(const Model& model) {
   for (Index i = 0; i < std::ssize(model.blocks); ++i) {
     const auto& block = model.blocks[static_cast<std::size_t>(i)];
     const auto add = [&](const char* layer, const char* module, Index first_row = 0) {
-      list.push_back({to_text("blocks.", i, '.', layer), to_text("model.layers.", i, '.', module), {.start = first_row}});
+      list.push_back(
+          {to_text("blocks.", i, '.', layer), to_text("model.layers.", i, '.', module), {.start = first_row}});
     };
     const Index q = block.attention.q.out(), k = block.attention.k.out();
     add("attention.q", "self_attn.qkv_proj");

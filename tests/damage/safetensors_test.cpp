@@ -237,6 +237,7 @@ TEST_CASE("every truncation and every flipped bit of an index") {
                               {.metadata = {}, .shard_bytes = 4});
   const std::string index = scratch / "model.safetensors.index.json", content = io::read_file(index);
   int rejected = 0;
+  std::size_t memory = 0;
   for (std::size_t bit = 0; bit < 9 * content.size(); ++bit) {
     std::string damaged = content.substr(0, bit < content.size() ? bit : content.size());
     if (const std::size_t flip = bit - content.size(); bit >= content.size())
@@ -245,13 +246,29 @@ TEST_CASE("every truncation and every flipped bit of an index") {
     REQUIRE(::pwrite(descriptor, damaged.data(), damaged.size(), 0) == static_cast<ssize_t>(damaged.size()));
     REQUIRE(::ftruncate(descriptor, static_cast<off_t>(damaged.size())) == 0);
     ::close(descriptor);
-    const std::string message = error_of([&] { io::Safetensors tensors(index); });
+    std::string message;
+    memory = std::max(memory, heap::peak_of([&] { message = error_of([&] { io::Safetensors tensors(index); }); }));
     if (message != "no error") ++rejected;
     if (message != "no error" && !message.starts_with("[" + scratch.path())) FAIL(message);
     if (message == "no error" && bit < content.size() - 2)
       FAIL("a truncation was accepted");  // the end is a line break
   }
   CHECK(rejected > 1000);
+  CHECK(memory < MiB);
+}
+
+TEST_CASE("an index of 200 bytes holds less than 1 MiB") {
+  const Scratch scratch;
+  const std::string index = scratch / "x.index.json";
+  std::string many;
+  for (char name = 'a'; name <= 'r'; ++name) many += to_text(many.empty() ? "" : ",", '"', name, R"(":"y")");
+  for (const std::string& map : {many, std::string(180, '['), std::string(179, ' ') + '1', std::string(R"("a":"../y")"),
+                                 std::string(R"("a":"x.index.json")"), R"("a":")" + std::string(150, 'y') + '"'}) {
+    io::write_file(index, R"({"weight_map":{)" + map + "}}");
+    const std::size_t memory =
+        heap::peak_of([&] { CHECK(error_of([&] { io::Safetensors tensors(index); }).starts_with("[/")); });
+    CHECK(memory < MiB);
+  }
 }
 
 TEST_CASE("running out of memory at any allocation is an exception, and nothing is lost") {

@@ -151,7 +151,7 @@ TEST_CASE("latent attention over stored weights has the bits of that over their 
   };
   CHECK(cached(stored) == cached(dense));
   const auto whole = [&](const auto& module) {
-    nn::Pass<float, Cpu> pass{.rope = &table};
+    nn::Pass<float, Cpu> pass{.rope = table};
     return module(wave<float>({1, 5, 32}, 0.3), Tensor<float, Cpu>(), pass, 0, Causal{}).to_vector();
   };
   CHECK(whole(stored) == whole(dense));

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tokenizers from the vocabularies in GGUF files: byte-level BPE ("gpt2"), SentencePiece merged by score ("llama"), and
-// BPE on characters ("gemma4"). Ids are those of llama.cpp, which knows no normalization; where its splitters only
-// approximate a pattern (gpt-4o, tekken), those of the pattern.
+// Tokenizers from the vocabularies in GGUF files: byte-level BPE ("gpt2"), SentencePiece merged by score ("llama"), BPE
+// on characters ("gemma4"), and single characters ("rwkv", of which longer tokens are not read). Ids are those of
+// llama.cpp, which knows no normalization; where its splitters only approximate a pattern (gpt-4o, tekken), those of
+// the pattern.
 #pragma once
 
 #include "gguf_value.hpp"
 #include "split_patterns.hpp"
 #include "vocabulary.hpp"
 
+#include <charconv>
 #include <cmath>
 
 namespace atom::io {
@@ -19,7 +21,7 @@ struct GgufVocabulary {
   std::vector<float> scores = {};
   std::vector<std::int32_t> types = {};  // 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte
   std::vector<std::string> merges = {};  // "left right"
-  std::optional<TokenId> bos = {}, eos = {}, unknown = {};
+  std::optional<TokenId> bos = {}, eos = {}, unknown = {}, padding = {};
   std::optional<bool> add_bos = {}, add_eos = {}, add_space_prefix = {};
 };
 
@@ -40,16 +42,50 @@ inline std::vector<std::int32_t> ranks_of_scores(const std::vector<float>& score
   return ranks;
 }
 
+// What a token of "rwkv" stands for: \t, \n, \r, two digits behind \x, or the character behind a \ itself.
+inline std::string unescaped_token(std::string_view text, std::string_view where) {
+  std::string token;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (text[at] != '\\' || at + 1 == text.size()) {
+      token += text[at];
+    } else if (const char c = text[++at]; c == 'x') {
+      unsigned code = 0;
+      const char *const from = text.data() + at + 1, *const to = from + std::min<std::size_t>(2, text.size() - at - 1);
+      check(to - from == 2 && std::from_chars(from, to, code, 16).ptr == to, where, "found the token ", in_quotes(text),
+            ", expected two digits behind \\x");
+      token += static_cast<char>(code);
+      at += 2;
+    } else {
+      token += c == 't' ? '\t' : c == 'n' ? '\n' : c == 'r' ? '\r' : c;
+    }
+  }
+  return token;
+}
+
+inline Tokenizer character_vocabulary(const GgufVocabulary& from, std::string_view where) {
+  std::vector<std::string> tokens;
+  for (std::size_t id = 0; id < from.tokens.size(); ++id) {
+    std::string token = unescaped_token(from.tokens[id], where);
+    if (!from.types.empty() && from.types[id] == 5) token.clear();  // unused
+    check(token.empty() || utf8_at(token, 0).length == token.size(), where, "the token ", in_quotes(token),
+          " of a \"rwkv\" vocabulary is more than a character, which is not supported");
+    tokens.push_back(std::move(token));
+  }
+  return Tokenizer(Bpe(std::move(tokens), {}, BpeSymbols::characters, where), Splitter::none, {}, where);
+}
+
 }  // namespace detail
 
 // Errors, naming `where`: a model or `pre` that is not known; arrays of different lengths; what a Tokenizer refuses.
 inline Tokenizer make_tokenizer(const GgufVocabulary& from, std::string_view where) {
   const bool by_score = from.model == "llama", bytes = from.model == "gpt2", gemma = from.model == "gemma4";
-  check(by_score || bytes || gemma, where, "the tokenizer model ", in_quotes(from.model), " is not supported");
+  check(by_score || bytes || gemma || from.model == "rwkv", where, "the tokenizer model ", in_quotes(from.model),
+        " is not supported");
   check(!from.tokens.empty() && (from.scores.empty() || from.scores.size() == from.tokens.size()) &&
             (from.types.empty() || from.types.size() == from.tokens.size()),
         where, "found ", from.tokens.size(), " tokens, ", from.scores.size(), " scores and ", from.types.size(),
         " token types");
+  if (from.model == "rwkv") return detail::character_vocabulary(from, where);
   TokenizerRules rules;
   bool whole_words = false, add_bos = by_score;
   if (bytes) {
@@ -117,6 +153,7 @@ inline GgufVocabulary read_vocabulary(const GgufMetadata& metadata) {
   one("bos_token_id", vocabulary.bos);
   one("eos_token_id", vocabulary.eos);
   one("unknown_token_id", vocabulary.unknown);
+  one("padding_token_id", vocabulary.padding);
   one("add_bos_token", vocabulary.add_bos);
   one("add_eos_token", vocabulary.add_eos);
   one("add_space_prefix", vocabulary.add_space_prefix);

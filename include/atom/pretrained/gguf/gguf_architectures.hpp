@@ -27,6 +27,9 @@ inline models::TransformerConfig gguf_gpt2(const GgufKeys& k) {
 // Neighbours turn together in the files of these: the rows of queries and keys stand in that order.
 inline models::TransformerConfig gguf_llama(const GgufKeys& k) {
   auto c = gguf_decoder(k);
+  const Index head_dim = c.head_dim > 0 ? c.head_dim : c.width / c.heads;
+  check(c.rotary_dim == 0 || c.rotary_dim == head_dim, k.file(), "found ", c.rotary_dim, " rotated elements of ",
+        head_dim, ", expected all of them");
   c.rope_pairing = RopePairing::interleaved;
   if (k.get_or<Index>("expert_count", 0) > 0) set_gguf_experts(c, k, {.normalise = true});
   return c;

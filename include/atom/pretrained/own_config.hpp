@@ -29,6 +29,9 @@ inline bool is_plain(const models::TransformerConfig& c) {
                                          .ffn_bias = c.ffn_bias,
                                          .tie_embeddings = c.tie_embeddings,
                                          .dropout = c.dropout};
+  const bool alike = std::all_of(c.layer.begin(), c.layer.end(),
+                                 [](const models::LayerConfig& layer) { return layer == models::LayerConfig(); });
+  if (alike) usual.layer = c.layer;
   return usual == c;
 }
 }  // namespace detail

@@ -77,36 +77,32 @@ TEST_CASE("each key of a GGUF model left out or changed") {
         file.judge(metadata, verdicts);
       };
       with(std::nullopt);
-      for (const char* text : {"", "llama", "yarn"}) with(io::GgufValue(text));
+      with(io::GgufValue("yarn"));
       for (const std::int64_t number :
-           {std::int64_t{-1}, std::int64_t{0}, std::int64_t{1}, std::int64_t{3}, std::int64_t{1} << 20,
-            std::int64_t{1} << 31, std::numeric_limits<std::int64_t>::max()})
+           {std::int64_t{-1}, std::int64_t{0}, std::int64_t{3}, std::numeric_limits<std::int64_t>::max()})
         with(io::GgufValue(number));
-      with(io::GgufValue(std::numeric_limits<std::uint64_t>::max()));
-      for (const float number : {0.F, -1.F, 1e30F, std::numeric_limits<float>::quiet_NaN()})
-        with(io::GgufValue(number));
+      for (const float number : {-1.F, std::numeric_limits<float>::quiet_NaN()}) with(io::GgufValue(number));
       with(io::GgufValue(true));
-      with(io::GgufValue(std::vector<std::uint32_t>{}));
       with(io::GgufValue(std::vector<std::uint32_t>(1000, 2)));
       with(io::GgufValue(std::vector<bool>{true}));
     }
   }
-  CHECK(verdicts.rejected > 2000);
-  CHECK(verdicts.accepted > 500);
+  CHECK(verdicts.rejected > 1000);
+  CHECK(verdicts.accepted > 250);
   CHECK(verdicts.config < MiB);
   CHECK(verdicts.model < 64 * MiB);
 }
 
 TEST_CASE("two sizes of a GGUF model changed at once") {
   Verdicts verdicts;
-  for (const auto& architecture : pretrained::gguf_architectures()) {
-    const Damaged file(architecture.name);
+  for (const std::string architecture : {"llama", "deepseek2", "gemma3"}) {
+    const Damaged file(architecture);
     std::vector<std::string> keys;
     for (const auto& entry : file.source().metadata().entries())
       if (entry.value.type() == io::GgufType::u32 && !entry.value.is_array()) keys.push_back(entry.key);
     for (std::size_t i = 0; i < keys.size(); ++i)
       for (std::size_t j = i + 1; j < keys.size(); ++j) {
-        INFO(architecture.name << " " << keys[i] << " " << keys[j]);
+        INFO(architecture << " " << keys[i] << " " << keys[j]);
         for (const std::uint32_t number : {0U, 1U, 1U << 16U, ~0U}) {
           auto metadata = file.source().metadata();
           metadata.set(keys[i], number).set(keys[j], number);
@@ -114,7 +110,7 @@ TEST_CASE("two sizes of a GGUF model changed at once") {
         }
       }
   }
-  CHECK(verdicts.rejected > 2000);
+  CHECK(verdicts.rejected > 500);
   CHECK(verdicts.config < MiB);
   CHECK(verdicts.model < 64 * MiB);
 }

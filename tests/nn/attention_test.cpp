@@ -24,13 +24,14 @@ AttentionShape sized(AttentionShape options = {}) {
 
 // What open models ask for, one of each.
 std::vector<AttentionShape> families() {
-  return {sized(),
-          sized({.qk_norm = QkNorm::whole}),
-          sized({.qk_norm = QkNorm::per_head}),
-          sized({.qk_norm = QkNorm::per_head, .qk_norm_shape = {.weight = false}, .qk_norm_after_rope = true}),
-          sized({.temperature = {.beta = 0.5, .floor_scale = 2, .offset = 1}}),
-          sized({.qkv_bias = true, .o_bias = true, .scale = 0.3, .sinks = true}),
-          sized({.qk_norm = QkNorm::per_head, .qk_norm_after_rope = true})};
+  return {
+      sized(),
+      sized({.qk_norm = QkNorm::whole}),
+      sized({.qk_norm = QkNorm::per_head}),
+      sized({.qk_norm = QkNorm::per_head, .qk_norm_shape = {.eps = 1e-6, .weight = false}, .qk_norm_after_rope = true}),
+      sized({.temperature = {.beta = 0.5, .floor_scale = 2, .offset = 1}}),
+      sized({.qkv_bias = true, .o_bias = true, .scale = 0.3, .sinks = true}),
+      sized({.qk_norm = QkNorm::per_head, .qk_norm_after_rope = true})};
 }
 
 std::string names_of(const AttentionShape& shape) {
@@ -114,7 +115,7 @@ TEST_CASE("attention names its parts, and none that it does not have") {
   CHECK(names_of(sized()) == "q.weight k.weight v.weight o.weight ");
   CHECK(names_of(sized({.sinks = true, .qk_norm = QkNorm::per_head})) ==
         "q.weight k.weight v.weight o.weight q_norm.weight(norm) k_norm.weight(norm) sinks(bias) ");
-  CHECK(names_of(sized({.qk_norm = QkNorm::per_head, .qk_norm_shape = {.weight = false}})) ==
+  CHECK(names_of(sized({.qk_norm = QkNorm::per_head, .qk_norm_shape = {.eps = 1e-6, .weight = false}})) ==
         "q.weight k.weight v.weight o.weight ");
   const nn::Attention<float, Cpu> whole(sized({.qk_norm = QkNorm::whole}));
   CHECK(whole.q_norm.weight.shape() == Shape{16});

@@ -10,24 +10,10 @@ template <std::floating_point T> struct Native<T> {
   static ATOM_NATIVE void broadcast(Raw& a, T x) { a = x - Raw{}; }  // not x + 0, which loses the sign of -0
   static ATOM_NATIVE void fma(Raw& c, const Raw& a, const Raw& b) { c = a * b + c; }
   static ATOM_NATIVE void sqrt(Raw& a) {
-#if __has_builtin(__builtin_ia32_sqrtps)
-    if constexpr (sizeof(T) == 4)
-      a = __builtin_ia32_sqrtps(a);
-    else
-      a = __builtin_ia32_sqrtpd(a);
-#else
-    alignas(16) T lane[16 / sizeof(T)];
-    __builtin_memcpy(lane, &a, sizeof a);
-    for (T& x : lane) x = std::sqrt(x);
-    __builtin_memcpy(&a, lane, sizeof a);
-#endif
+    each(a, [](T x) ATOM_INLINE_LAMBDA { return std::sqrt(x); });
   }
   static ATOM_NATIVE void round_even(Raw& a) {
-    // To this magnitude added, the digits after the point fall away; a number that is as large has none.
-    constexpr T large = sizeof(T) == 4 ? T(0x1p23) : T(0x1p52);
-    const Bits sign = std::numeric_limits<detail::BitsOf<T>>::min() - Bits{};
-    const Raw size = reinterpret_cast<Raw>(reinterpret_cast<Bits>(a) & ~sign), rounded = (size + large) - large;
-    a = size < large ? reinterpret_cast<Raw>(reinterpret_cast<Bits>(rounded) | (reinterpret_cast<Bits>(a) & sign)) : a;
+    each(a, [](T x) ATOM_INLINE_LAMBDA { return std::nearbyint(x); });
   }
   static ATOM_NATIVE void load(Raw& a, const T* p, Index count) {
     alignas(16) T lane[16 / sizeof(T)] = {};
@@ -39,7 +25,12 @@ template <std::floating_point T> struct Native<T> {
   }
 
  private:
-  typedef detail::BitsOf<T> Bits __attribute__((vector_size(16), aligned(16)));
+  template <class F> static ATOM_NATIVE void each(Raw& a, F f) {
+    alignas(16) T lane[16 / sizeof(T)];
+    __builtin_memcpy(lane, &a, sizeof a);
+    for (T& x : lane) x = f(x);
+    __builtin_memcpy(&a, lane, sizeof a);
+  }
 };
 #endif
 

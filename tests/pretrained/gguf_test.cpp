@@ -142,7 +142,7 @@ TEST_CASE("what is missing, surplus or of another shape or type is said in one s
           f.metadata.set("llama.feed_forward_length", 25U);
         }).starts_with("the keys describe a model of "));
   CHECK(error([](Copy& f) { f.metadata.set("llama.block_count", 1U << 30U); }) ==
-        "key \"llama.block_count\": found 1073741824, expected 1 to 21");
+        "key \"llama.block_count\": found 1073741824 layers, expected 1 to 21");
   CHECK(error([](Copy& f) {
           f.metadata.set("llama.attention.head_count_kv", std::vector<std::uint32_t>{1, 2});
         }) == "key \"llama.attention.head_count_kv\": layers of different numbers are not supported");

@@ -113,9 +113,9 @@ TEST_CASE("what a file holds otherwise: rows by pairs, norms with their offset, 
   config.rope_scaling = {.kind = ops::RopeScaling::Kind::llama3, .factor = 8, .original_context = 16};
   CHECK(through_file(random_model(config), scratch / "a.gguf").first < 1e-5);
   CHECK(pretrained::load_config(scratch / "a.gguf").rope_pairing == RopePairing::interleaved);
-  const auto freqs = io::Gguf(scratch / "a.gguf").find("rope_freqs.weight");
-  REQUIRE(freqs != nullptr);
-  CHECK(freqs->shape == Shape{4});
+  const io::Gguf file(scratch / "a.gguf");
+  REQUIRE(file.find("rope_freqs.weight") != nullptr);
+  CHECK(file.find("rope_freqs.weight")->shape == Shape{4});
 
   config = small();
   config.activation = Activation::gelu_tanh;

@@ -31,7 +31,7 @@ inline models::TransformerConfig gguf_llama(const GgufKeys& k) {
   check(c.rotary_dim == 0 || c.rotary_dim == head_dim, k.file(), "found ", c.rotary_dim, " rotated elements of ",
         head_dim, ", expected all of them");
   c.rope_pairing = RopePairing::interleaved;
-  if (k.get_or<Index>("expert_count", 0) > 0) set_gguf_experts(c, k, {.normalise = true});
+  if (k.number_or("expert_count", 0) > 0) set_gguf_experts(c, k, {.normalise = true});
   return c;
 }
 inline models::TransformerConfig gguf_granite(const GgufKeys& k) {
@@ -53,7 +53,7 @@ inline models::TransformerConfig gguf_qwen2(const GgufKeys& k) { return gguf_dec
 inline models::TransformerConfig gguf_qwen2moe(const GgufKeys& k) {
   auto c = gguf_decoder(k);
   set_gguf_experts(c, k, {.normalise = false});
-  c.moe.shared_width = k.get_or<Index>("expert_shared_feed_forward_length", c.feed_forward);
+  c.moe.shared_width = k.number_or("expert_shared_feed_forward_length", c.feed_forward);
   c.moe.shared_gate = true;
   return c;
 }
@@ -86,14 +86,14 @@ inline models::TransformerConfig gguf_gemma2(const GgufKeys& k) {
   auto c = gguf_gemma_with_windows(k, 46);
   c.attention_cap = k.real_or("attn_logit_softcapping", 50);
   c.logit_cap = k.real_or("final_logit_softcapping", 30);
-  set_gguf_windows(c, k, k.get_or<Index>("attention.sliding_window", 4096), 2);
+  set_gguf_windows(c, k, k.number_or("attention.sliding_window", 4096), 2);
   return c;
 }
 inline models::TransformerConfig gguf_gemma3(const GgufKeys& k) {
   auto c = gguf_gemma_with_windows(k, 62);
   c.qk_norm = nn::QkNorm::per_head;
   c.logit_cap = k.real_or("final_logit_softcapping", 0);
-  if (const auto window = k.get_or<Index>("attention.sliding_window", 0); window > 0) {
+  if (const auto window = k.number_or("attention.sliding_window", 0); window > 0) {
     set_gguf_windows(c, k, window, 6);
     set_gguf_local_rope(c, k.real_or("rope.freq_base_swa", 10000));
   }
@@ -109,7 +109,7 @@ inline models::TransformerConfig gguf_phi2(const GgufKeys& k) {
 }
 inline models::TransformerConfig gguf_phi3(const GgufKeys& k) {
   auto c = gguf_decoder(k);
-  if (const auto window = k.get_or<Index>("attention.sliding_window", 0); window > 0) set_gguf_windows(c, k, window, 0);
+  if (const auto window = k.number_or("attention.sliding_window", 0); window > 0) set_gguf_windows(c, k, window, 0);
   return c;
 }
 
@@ -119,7 +119,7 @@ inline models::TransformerConfig gguf_olmo2(const GgufKeys& k) {
   c.pre_norm = false;
   c.post_norm = true;
   c.qk_norm = nn::QkNorm::whole;
-  if (const auto window = k.get_or<Index>("attention.sliding_window", 0); window > 0) {
+  if (const auto window = k.number_or("attention.sliding_window", 0); window > 0) {
     set_gguf_windows(c, k, window, 4);
     set_gguf_local_rope(c, k.real_or("rope.freq_base_swa", c.rope_theta));
   }
@@ -135,23 +135,23 @@ inline models::TransformerConfig gguf_olmoe(const GgufKeys& k) {
 inline models::TransformerConfig gguf_deepseek2(const GgufKeys& k) {
   auto c = gguf_decoder(k);
   c.rope_pairing = RopePairing::interleaved;
-  const Index rope = k.get<Index>("rope.dimension_count");
-  c.latent = {.q_rank = k.get_or<Index>("attention.q_lora_rank", 0),
-              .kv_rank = k.get<Index>("attention.kv_lora_rank"),
-              .nope_dim = k.get_or<Index>("attention.key_length_mla", c.head_dim) - rope,
+  const Index rope = k.number("rope.dimension_count");
+  c.latent = {.q_rank = k.number_or("attention.q_lora_rank", 0),
+              .kv_rank = k.number("attention.kv_lora_rank"),
+              .nope_dim = k.number_or("attention.key_length_mla", c.head_dim) - rope,
               .rope_dim = rope,
-              .value_dim = k.get_or<Index>("attention.value_length_mla", k.get<Index>("attention.value_length"))};
+              .value_dim = k.number_or("attention.value_length_mla", k.number("attention.value_length"))};
   c.kv_heads = c.heads;
   c.head_dim = 0;
   if (auto& s = c.rope_scaling; s.kind == ops::RopeScaling::Kind::yarn) {
     s.mscale = s.mscale_all_dim = GgufKeys::decimal(k.get_or("rope.scaling.yarn_log_multiplier", 0.F) / 0.1F);
     c.attention_scale = deepseek_scale(c);
   }
-  if (const auto dense = k.get_or<Index>("leading_dense_block_count", 0); dense < c.layers) {
+  if (const auto dense = k.number_or("leading_dense_block_count", 0); dense < c.layers) {
     const nn::TopKRouter router{.score = gguf_score(k, nn::RouterScore::softmax),
                                 .normalise = k.get_or("expert_weights_norm", false)};
     set_gguf_experts(c, k, router, dense);
-    c.moe.shared_width = c.moe.expert_width * k.get<Index>("expert_shared_count");
+    c.moe.shared_width = c.moe.expert_width * k.number("expert_shared_count");
   }
   return c;
 }
@@ -160,7 +160,7 @@ inline models::TransformerConfig gguf_gpt_oss(const GgufKeys& k) {
   auto c = gguf_decoder(k);
   c.sinks = true;
   c.rope_scaling.truncate = false;  // llama.cpp rounds, the model's authors do not
-  set_gguf_windows(c, k, k.get<Index>("attention.sliding_window"), 2);
+  set_gguf_windows(c, k, k.number("attention.sliding_window"), 2);
   set_gguf_experts(c, k, {.normalise = true});
   c.moe.router_bias = c.moe.expert_bias = c.moe.clamped = true;
   return c;
@@ -177,8 +177,8 @@ inline models::TransformerConfig gguf_glm4moe(const GgufKeys& k) {
   if (k.has(0, "attn_q_norm.weight")) c.qk_norm = nn::QkNorm::per_head;
   const nn::TopKRouter router{.score = gguf_score(k, nn::RouterScore::sigmoid),
                               .normalise = k.get_or("expert_weights_norm", false)};
-  set_gguf_experts(c, k, router, k.get_or<Index>("leading_dense_block_count", 0));
-  c.moe.shared_width = c.moe.expert_width * k.get<Index>("expert_shared_count");
+  set_gguf_experts(c, k, router, k.number_or("leading_dense_block_count", 0));
+  c.moe.shared_width = c.moe.expert_width * k.number("expert_shared_count");
   return c;
 }
 

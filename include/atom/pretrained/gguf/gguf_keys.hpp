@@ -36,13 +36,16 @@ class GgufKeys {
     return metadata_.get_or<T>(full(key), std::move(fallback));
   }
 
-  // A number that files may also give as a list, one for each layer. Error: a list of different ones.
+  // A size or count, which files may also give as a list, one for each layer. Errors: not in 0..2^31, so that products
+  // of two fit; a list of different ones.
   Index number(std::string_view key) const {
     const io::GgufValue* const value = metadata_.find(full(key));
-    if (value == nullptr || !value->is_array()) return get<Index>(key);
-    const auto values = get<std::vector<Index>>(key);
+    const bool list = value != nullptr && value->is_array();
+    const auto values = list ? get<std::vector<Index>>(key) : std::vector<Index>{get<Index>(key)};
     check(!values.empty() && std::ranges::count(values, values[0]) == std::ssize(values), file_, "key ",
           io::in_quotes(full(key)), ": layers of different numbers are not supported");
+    check(values[0] >= 0 && values[0] <= Index{1} << 31, file_, "key ", io::in_quotes(full(key)), ": found ", values[0],
+          ", expected 0 to ", Index{1} << 31);
     return values[0];
   }
   Index number_or(std::string_view key, Index fallback) const { return contains(key) ? number(key) : fallback; }

@@ -22,6 +22,11 @@ struct LatentShape {
   bool bias = false;       // in q_a, kv_a and o
   double scale = 0;        // 0: 1 / sqrt(nope_dim + rope_dim)
 
+  NormShape inner_norm() const {
+    NormShape shape;
+    shape.eps = norm_eps;
+    return shape;
+  }
   Index head_dim() const { return nope_dim + rope_dim; }  // of queries and keys
   Index kept_dim() const {
     return kv_rank + rope_dim;
@@ -47,7 +52,7 @@ template <class T, class D> struct LatentAttention {
   explicit LatentAttention(const LatentShape& s, D device = {})
       : shape(s),
         kv_a(s.width, s.kept_dim(), s.bias, device),
-        kv_a_norm({.eps = s.norm_eps}, s.kv_rank, device),
+        kv_a_norm(s.inner_norm(), s.kv_rank, device),
         kv_b(s.kv_rank, s.heads * (s.nope_dim + s.value_dim), false, device),
         o(s.heads * s.value_dim, s.width, s.bias, device) {
     const Index queries = s.heads * s.head_dim();
@@ -55,7 +60,7 @@ template <class T, class D> struct LatentAttention {
       q = {s.width, queries, false, device};
     } else {
       q_a = {s.width, s.q_rank, s.bias, device};
-      q_a_norm = {{.eps = s.norm_eps}, s.q_rank, device};
+      q_a_norm = Norm<T, D>(s.inner_norm(), s.q_rank, device);
       q_b = {s.q_rank, queries, false, device};
     }
   }

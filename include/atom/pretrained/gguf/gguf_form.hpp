@@ -66,10 +66,11 @@ inline bool same_angles(const models::TransformerConfig& a, const models::Transf
   if (!a.rotary() || !b.rotary()) return a.rotary() == b.rotary();
   const Index original = std::max<Index>(a.rope_scaling.original_context, 1);
   for (const Index length : {Index{1}, std::min(original + 1, a.context), a.context}) {
-    const auto of = [&](const auto& c) {
-      return ops::rope_angles({c.rope_theta, c.rotary_dim, c.rope_pairing, c.rope_scaling}, length);
+    const auto of = [length](const models::TransformerConfig& c) {
+      const ops::RopeSpec spec{c.rope_theta, c.rotary_dim, c.rope_pairing, c.rope_scaling};
+      return ops::rope_angles(spec, length);
     };
-    const auto x = of(a), y = of(b);
+    const ops::RopeAngles x = of(a), y = of(b);
     if (!close(x.magnitude, y.magnitude) || !std::ranges::equal(x.frequencies, y.frequencies, close)) return false;
   }
   return true;

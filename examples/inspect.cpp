@@ -9,6 +9,7 @@
 #include <atom/io/gguf_tokenizer.hpp>
 #include <atom/io/tiktoken.hpp>
 #include <atom/io/tokenizer_json.hpp>
+#include <atom/pretrained/describe.hpp>
 #include <atom/pretrained/folder.hpp>
 
 #include <map>

@@ -131,13 +131,13 @@ int main(int argc, char** argv) {
       fmt::print("{} tokens know {} bytes as {}: encodes {:.2f} MB/s, decodes {:.2f} MB/s\n", tokenizer.size(),
                  text.size(), ids.size(), encoded_rate, decoded_rate);
     double slowest = 0;
-    for (const auto& [name, hostile] : no_hostile ? std::vector<Hostile>() : hostile_texts()) {
-      const double seconds = best_seconds(0, [&] { ids = tokenizer.encode(hostile, {.add_special = false}); });
+    for (const Hostile& hostile : no_hostile ? std::vector<Hostile>() : hostile_texts()) {
+      const double seconds = best_seconds(0, [&] { ids = tokenizer.encode(hostile.text, {.add_special = false}); });
       slowest = std::max(slowest, seconds);
       if (json)
-        fmt::print("{{\"hostile\":\"{}\",\"tokens\":{},\"s\":{:.4f}}}\n", name, ids.size(), seconds);
+        fmt::print("{{\"hostile\":\"{}\",\"tokens\":{},\"s\":{:.4f}}}\n", hostile.name, ids.size(), seconds);
       else
-        fmt::print("  1 MB, {:14} {:8} tokens, {:.3f} s\n", name, ids.size(), seconds);
+        fmt::print("  1 MB, {:14} {:8} tokens, {:.3f} s\n", hostile.name, ids.size(), seconds);
     }
     if (slowest > 1) fmt::print(stderr, "a megabyte took more than a second\n");
     return slowest > 1 ? 1 : 0;

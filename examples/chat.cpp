@@ -5,7 +5,9 @@
 #include "model_path.hpp"
 
 #include <atom/atom.hpp>
+#include <atom/pretrained/chat_format.hpp>
 #include <atom/pretrained/folder.hpp>
+#include <atom/pretrained/generation_config.hpp>
 
 #include <ctime>
 #include <iostream>

@@ -8,6 +8,7 @@
 #include <atom/atom.hpp>
 #include <atom/io/save_tokenizer.hpp>
 #include <atom/pretrained/folder.hpp>
+#include <atom/pretrained/generation_config.hpp>
 #include <atom/pretrained/gguf/save_gguf.hpp>
 
 using namespace atom;
@@ -34,8 +35,7 @@ void save_companions(const std::string& folder, const std::string& in) {
   const auto tokenizer = pretrained::load_tokenizer(in);
   io::save_tokenizer(folder + "/tokenizer.json", tokenizer);
   auto settings = io::Json::object({{"tokenizer_class", "PreTrainedTokenizerFast"}});
-  if (const auto format = pretrained::load_chat_format(in))
-    for (const auto& [name, token] : format->variables.members()) settings.set(name, token);
+  for (const auto& [name, token] : pretrained::load_special_tokens(in).members()) settings.set(name, token);
   io::write_file(folder + "/tokenizer_config.json", to_pretty_text(settings));
   if (const auto text = pretrained::load_chat_template(in)) io::write_file(folder + "/chat_template.jinja", *text);
 }

@@ -6,6 +6,7 @@
 #include "model_path.hpp"
 
 #include <atom/atom.hpp>
+#include <atom/pretrained/chat_format.hpp>
 #include <atom/pretrained/folder.hpp>
 #include <atom/pretrained/messages.hpp>
 #include <atom/run/metrics.hpp>

@@ -2,7 +2,7 @@
 // Where the example programs find a model: a GGUF file, a Hugging Face folder, or a run folder's newest checkpoint.
 #pragma once
 
-#include <atom/pretrained/chat_format.hpp>
+#include <atom/pretrained/load.hpp>
 #include <atom/run/checkpoint.hpp>
 
 #include <fmt/core.h>

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <functional>
 
 namespace atom::io {
 
@@ -21,10 +22,10 @@ struct JsonLimits {
 namespace detail {
 
 // Makes values of the parser's events. `on_member(std::string& name, Json& value)` takes over each member of the
-// outermost object as it is complete; nullptr leaves all in one value.
-template <class OnMember> class JsonBuilder {
+// outermost object as it is complete; none leaves all in one value. No template: the parser is compiled once.
+class JsonBuilder {
  public:
-  static constexpr bool by_member = !std::is_same_v<OnMember, std::nullptr_t>;
+  using OnMember = std::function<void(std::string& name, Json& value)>;
 
   JsonBuilder(std::string_view file, JsonLimits limits, OnMember on_member)
       : file_(std::make_shared<const std::string>(file)), limits_(limits), on_member_(std::move(on_member)) {}
@@ -55,7 +56,7 @@ template <class OnMember> class JsonBuilder {
     if (const std::size_t zero = text.find('\0'); zero != text.npos)
       wrong("not JSON at byte ", zero + 1, ": a zero byte");
     if (text.starts_with("\xef\xbb\xbf")) wrong("not JSON at byte 1: a byte order mark");
-    if (!by_member) limits_.values += text.size() / 4;
+    if (!on_member_) limits_.values += text.size() / 4;
     nlohmann::json::sax_parse(Text{text.data(), this}, Text{text.data() + text.size(), this}, this);
     return std::move(result_);
   }
@@ -129,7 +130,7 @@ template <class OnMember> class JsonBuilder {
   void count() {
     if (count_ == limits_.values)
       wrong("too many values: expected at most ", limits_.values,
-            (by_member ? " in a member" : " in a text of this size"));
+            (on_member_ ? " in a member" : " in a text of this size"));
     ++count_;
     token_ = 0;
   }
@@ -140,12 +141,10 @@ template <class OnMember> class JsonBuilder {
     } else if (Level& level = levels_.back(); !level.object) {
       level.values.push_back(std::move(value));
     } else {
-      if constexpr (by_member) {
-        if (levels_.size() == 1) {
-          on_member_(level.name, value);
-          count_ = 0;
-          return true;
-        }
+      if (on_member_ && levels_.size() == 1) {
+        on_member_(level.name, value);
+        count_ = 0;
+        return true;
       }
       level.members.push_back({std::exchange(level.name, {}), std::move(value)});
     }
@@ -166,15 +165,14 @@ template <class OnMember> class JsonBuilder {
 // The value of a JSON text. Errors: `[file] where: rule`, for what is not JSON, a name twice in an object, an integer
 // beyond int64 and uint64, a number beyond double, and what goes beyond the limits.
 inline Json parse_json(std::string_view text, std::string_view file, JsonLimits limits = {}) {
-  return detail::JsonBuilder(file, limits, nullptr).parse(text);
+  return detail::JsonBuilder(file, limits, {}).parse(text);
 }
 
 // The same, member by member of an object, so that no more than one is in memory (and `values` limits one): calls
 // `on_member(name, value)`, both of which it may move from. Names of this outermost object are not compared: that is
 // left to the caller. Error: the text is no object (known only at its end).
-template <class OnMember>
-requires std::invocable<OnMember, std::string&, Json&>
-void parse_json_members(std::string_view text, std::string_view file, OnMember on_member, JsonLimits limits = {}) {
+inline void parse_json_members(std::string_view text, std::string_view file,
+                               std::function<void(std::string& name, Json& value)> on_member, JsonLimits limits = {}) {
   const Json rest = detail::JsonBuilder(file, limits, std::move(on_member)).parse(text);
   check(rest.is_object(), file, "found ", rest.kind(), ", expected an object");
 }

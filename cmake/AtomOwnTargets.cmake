@@ -7,6 +7,16 @@ add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:${warnings};-Wpedantic>")
 list(JOIN warnings "," warnings)  # without -Wpedantic: what nvcc hands to the host compiler is not pedantic
 add_compile_options("$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=${warnings};--Werror=all-warnings>")
 
+# The models that most programs use are compiled once. Not by nvcc: a kernel belongs to the file that launches it.
+if(NOT ATOM_CUDA)
+  if(NOT TARGET atom_models)
+    add_library(atom_models STATIC ${PROJECT_SOURCE_DIR}/cmake/models.cpp)
+    atom_use(atom_models)
+    target_compile_definitions(atom_models INTERFACE ATOM_EXTERN_MODELS=1)
+  endif()
+  link_libraries(atom_models)
+endif()
+
 # atom_add_test(NAME PROGRAM ARG...). A test that needs a GPU where there is none is skipped: it never passes.
 function(atom_add_test name)
   add_test(NAME ${name} COMMAND ${ARGN})

@@ -22,6 +22,12 @@
 #define ATOM_BASELINE_ONLY 0
 #endif
 
+// 1: another file of the program compiles models::Transformer<float> and models::FullTransformer<float>, by `template
+// class` and what the end of models/transformer.hpp names.
+#ifndef ATOM_EXTERN_MODELS
+#define ATOM_EXTERN_MODELS 0
+#endif
+
 #define ATOM_ALWAYS_INLINE inline __attribute__((always_inline))
 
 // A function that kernels inline: on the host into code of any instruction set (so it must never be a real call),

@@ -286,4 +286,9 @@ template <class T, class D = Device, ScorePolicy Policy = Causal, class Router =
 template <class T, class D = Device, class Router = nn::TopKRouter> using FullTransformer =
     Transformer<T, D, LayerPolicy, Router>;
 
+#if ATOM_EXTERN_MODELS
+extern template class Transformer<float>;
+extern template class Transformer<float, Device, LayerPolicy, nn::TopKRouter>;
+#endif
+
 }  // namespace atom::models

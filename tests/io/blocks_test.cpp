@@ -228,3 +228,16 @@ TEST_CASE("sizes, types and numbers that do not fit are refused") {
   CHECK(block_type_of(39) == BlockType::mxfp4);
   for (const std::uint32_t id : {4U, 5U, 31U, 33U, 36U, 38U, 43U, 0xffffffffU}) CHECK_FALSE(block_type_of(id));
 }
+
+TEST_CASE("MXFP4 weights of safetensors files become blocks of the same values") {
+  std::vector<std::byte> codes(16 * 300), scales(300), blocks(17 * 300);
+  for (std::size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<std::byte>(i * 73 + i / 251);
+  for (std::size_t i = 0; i < scales.size(); ++i) scales[i] = static_cast<std::byte>(i % 255);
+  std::vector<float> wanted(32 * 300), found(32 * 300);
+  io::dequantise_mxfp4(codes, scales, wanted);
+  io::mxfp4_blocks(codes, scales, blocks);
+  io::dequantise(BlockType::mxfp4, blocks, found);
+  CHECK(found == wanted);
+  CHECK_THROWS_WITH(io::mxfp4_blocks(codes, scales, std::span(blocks).first(17)),
+                    "[mxfp4_blocks] found 4800 bytes and 300 scales for 17 bytes, expected 16 and 1 for 17");
+}

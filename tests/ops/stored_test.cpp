@@ -72,6 +72,12 @@ TEST_CASE("a linear layer over stored rows is that of the rows") {
   const auto x = wave<float>({3, 512}, 0.7);
   const auto rows = ops::linear(x, ops::Weight<float, Cpu>{{}, s.matrix().rows(4, 9)}, {});
   CHECK(rows.to_vector() == ops::linear(x, ops::slice(all, 0, 4, 9), {}).to_vector());
+
+  auto leaf = wave<float>({3, 512}, 0.7).require_grad();
+  const auto none = ops::linear(leaf, ops::Weight<float, Cpu>{{}, s.matrix().rows(4, 0)}, {});
+  CHECK(none.shape() == Shape{3, 0});
+  backward(none, Tensor<float, Cpu>::zeros({3, 0}));
+  CHECK(leaf.grad().to_vector() == std::vector<float>(3 * 512, 0.F));
 }
 
 TEST_CASE("a row has the same bits alone and in a batch, over a stored weight") {

@@ -176,4 +176,19 @@ inline void dequantise_mxfp4(std::span<const std::byte> codes, std::span<const s
   }
 }
 
+// The same weights as blocks of BlockType::mxfp4, which a StoredMatrix holds. Their values are equal, but zeros have no
+// sign there, and the scale 255 is a number. Error naming `where`: sizes that do not fit.
+inline void mxfp4_blocks(std::span<const std::byte> codes, std::span<const std::byte> scales, std::span<std::byte> into,
+                         std::string_view where = "mxfp4_blocks") {
+  check(codes.size() / 16 == scales.size() && codes.size() % 16 == 0 && into.size() / 17 == scales.size() &&
+            into.size() % 17 == 0,
+        where, "found ", codes.size(), " bytes and ", scales.size(), " scales for ", into.size(),
+        " bytes, expected 16 and 1 for 17");
+  for (std::size_t block = 0; block < scales.size(); ++block) {
+    const auto code = [&](std::size_t i) { return codes[16 * block + i / 2] >> 4 * (i % 2) & std::byte{15}; };
+    into[17 * block] = scales[block];
+    for (std::size_t i = 0; i < 16; ++i) into[17 * block + 1 + i] = code(i) | code(i + 16) << 4;
+  }
+}
+
 }  // namespace atom::io

@@ -58,7 +58,7 @@ template <class T, class D> class Panels {
         return true;
       }
     const Index step = by_rows ? 96 : 256;  // a few panels of a product; whole blocks of any type
-    count = std::min(size - first, std::max(most / other / step, Index{1}) * step);
+    count = std::min(size - first, std::max(most / std::max(other, Index{1}) / step, Index{1}) * step);
     (by_rows ? part.first_row : part.first_column) += first;
     (by_rows ? part.rows : part.columns) = count;
     if (!memory_.defined()) memory_ = Buffer<T, D>(stored_.device(), {count, other});

@@ -262,8 +262,9 @@ TEST_CASE("an index of 200 bytes holds less than 1 MiB") {
   const std::string index = scratch / "x.index.json";
   std::string many;
   for (char name = 'a'; name <= 'r'; ++name) many += to_text(many.empty() ? "" : ",", '"', name, R"(":"y")");
-  for (const std::string& map : {many, std::string(180, '['), std::string(179, ' ') + '1', std::string(R"("a":"../y")"),
-                                 std::string(R"("a":"x.index.json")"), R"("a":")" + std::string(150, 'y') + '"'}) {
+  for (const std::string& map :
+       {many, std::string(180, '['), std::string(179, ' ') + '1', std::string(R"("a":"../y")"),
+        std::string(R"("a":"y\nz")"), std::string(R"("a":"x.index.json")"), R"("a":")" + std::string(150, 'y') + '"'}) {
     io::write_file(index, R"({"weight_map":{)" + map + "}}");
     const std::size_t memory =
         heap::peak_of([&] { CHECK(error_of([&] { io::Safetensors tensors(index); }).starts_with("[/")); });

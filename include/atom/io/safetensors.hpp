@@ -189,8 +189,10 @@ class Safetensors {
     SafetensorsHeader header;
     for (const auto& [file, tensor] : listed) {
       if (file != current || files_.empty()) {
-        check(!file.empty() && file.find_first_of(std::string_view("/\\\0", 3)) == file.npos, path, "weight_map ",
-              in_quotes(tensor), ": found ", in_quotes(file), ", expected the name of a file beside the index");
+        const bool a_name = !file.empty() && file.size() < 256 && file.find_first_of("/\\") == file.npos &&
+                            std::ranges::none_of(file, [](char c) { return (c >= 0 && c < ' ') || c == 0x7F; });
+        check(a_name, path, "weight_map ", in_quotes(tensor), ": found ", in_quotes(file),
+              ", expected the name of a file beside the index");
         files_.emplace_back(parent_of(path) + "/" + std::string(file));
         header = read_safetensors_header(files_.back());
         if (files_.size() == 1) metadata_ = header.metadata;

@@ -140,20 +140,17 @@ class WeightFiles {
     return scales;
   }
 
-  // In the blocks of GGUF files: a scale, then bytes whose low halves are values 0..15 and whose high ones 16..31.
+  // In the blocks of GGUF files.
   KeptValues repacked_mxfp4(const Stored& stored) const {
-    std::vector<std::byte> codes(static_cast<std::size_t>(stored.values->bytes())), scales(codes.size() / 16);
-    check(scales.size() == stored.scales->bytes() && codes.size() % 16 == 0, file_.path(*stored.values), "tensor ",
-          io::in_quotes(stored.values->name), ": found ", stored.scales->bytes(), " scales, expected ", scales.size());
+    std::vector<std::byte> codes(static_cast<std::size_t>(stored.values->bytes()));
+    std::vector<std::byte> scales(static_cast<std::size_t>(stored.scales->bytes()));
+    const std::string name = io::in_quotes(stored.values->name);
+    check(scales.size() == codes.size() / 16, file_.path(*stored.values), "tensor ", name, ": found ", scales.size(),
+          " scales, expected ", codes.size() / 16);
     file_.read(*stored.values, codes);
     file_.read(*stored.scales, scales);
     const auto blocks = std::make_shared<std::vector<std::byte>>(scales.size() * 17);
-    const auto code = [&](std::size_t i) { return std::to_integer<unsigned>(codes[i / 2]) >> (i % 2 * 4) & 15U; };
-    for (std::size_t b = 0; b < scales.size(); ++b) {
-      (*blocks)[17 * b] = scales[b];
-      for (std::size_t i = 0; i < 16; ++i)
-        (*blocks)[17 * b + 1 + i] = static_cast<std::byte>(code(32 * b + i) | code(32 * b + 16 + i) << 4U);
-    }
+    io::mxfp4_blocks(codes, scales, *blocks, name);
     return {.type = BlockType::mxfp4, .bytes = *blocks, .owner = blocks};
   }
 

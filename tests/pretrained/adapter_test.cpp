@@ -5,6 +5,7 @@
 #include <atom/autograd/backward.hpp>
 #include <atom/pretrained/adapter.hpp>
 #include <atom/pretrained/folder.hpp>
+#include <atom/pretrained/gguf/save_gguf.hpp>
 
 #include "io/scratch.hpp"
 
@@ -230,6 +231,31 @@ TEST_CASE("an adapter goes over a model of stored weights") {
   });
   pretrained::load_adapter(folder.path(), stored, llama_list(2));
   CHECK(logits_of(stored) == logits_of(model));
+}
+
+TEST_CASE("whole models are written with adapters merged, or not at all") {
+  const Scratch folder;
+  pretrained::save(folder.path(), tiny());
+  const auto files = [&] {
+    return std::pair(io::read_file(folder / "config.json"), io::read_file(folder / "model.safetensors"));
+  };
+  const auto before = files();
+  auto model = adapted({.rank = 2, .targets = {"blocks.1.attention.v"}});
+  const std::string refused =
+      R"(the layer "blocks.1.attention.v" has a low-rank adapter: merge it with nn::merge_lora, or save adapters alone )"
+      "with pretrained::save_adapter";
+  CHECK(sentence_of([&] { pretrained::save(folder.path(), model); }) == refused);
+  CHECK(sentence_of([&] { pretrained::save_like(folder.path(), model, folder.path()); }) == refused);
+  CHECK(sentence_of([&] { pretrained::save_gguf(folder / "x.gguf", model); }) == refused);
+  CHECK(files() == before);
+  CHECK_FALSE(io::exists(folder / "x.gguf"));
+
+  const auto wanted = logits_of(model);
+  nn::merge_lora(model);
+  pretrained::save(folder.path(), model);
+  CHECK(worst(logits_of(pretrained::load_model<Model>(folder.path())), wanted) < 1e-5);
+  pretrained::save_gguf(folder / "x.gguf", model, {.type = BlockType::f32});
+  CHECK(worst(logits_of(pretrained::load_model<Model>(folder / "x.gguf")), wanted) < 1e-5);
 }
 
 TEST_CASE("what is not supported, or does not fit, is refused by name and changes nothing") {

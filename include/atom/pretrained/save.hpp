@@ -53,10 +53,11 @@ struct Outgoing {
 }  // namespace detail
 
 // Writes the model's files into a folder that exists, as the family that fits its config publishes them; call it inside
-// io::write_folder for all or nothing.
+// io::write_folder for all or nothing. Error: an adapter that is not merged.
 template <class T, class D, class Policy, class Router>
 void save(const std::string& folder, const models::Transformer<T, D, Policy, Router>& model,
           const SaveOptions& options = {}) {
+  detail::check_merged(folder, model);
   auto config = config_json(model.config);
   const DType dtype = options.dtype.value_or(dtype_of<T>);
   config.set("torch_dtype", detail::torch_name_of(dtype));

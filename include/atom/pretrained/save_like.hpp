@@ -51,10 +51,11 @@ inline void copy_tensor(const io::Safetensors& file, const io::TensorInfo& info,
 // Writes the model's files into a folder that exists, with the names, types and companions (tokenizer, template,
 // generation config) that `source` has; call it inside io::write_folder for all or nothing. What was quantised in the
 // source stays as it is if nothing of it has changed, and is bfloat16 otherwise. Tensors of the source that the model
-// does not have are copied. Errors: a source of another shape.
+// does not have are copied. Errors: a source of another shape; an adapter that is not merged.
 template <class T, class D, class Policy, class Router>
 void save_like(const std::string& folder, const models::Transformer<T, D, Policy, Router>& model,
                const std::string& source, const SaveOptions& options = {}) {
+  detail::check_merged(folder, model);
   auto json = io::read_json(source + "/config.json");
   const PublishedModel published = read_model(source);
   const WeightFiles files(source, published);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../io/quote.hpp"
+#include "../nn/lora.hpp"
 #include "../nn/weights.hpp"
 #include "published_tensor.hpp"
 
@@ -31,6 +32,15 @@ template <class M> auto parameters_of(M& model) {
 }
 
 namespace detail {
+
+// Error naming `path`: a layer has an adapter, which the forms of whole models cannot say.
+template <class M> void check_merged(const std::string& path, const M& model) {
+  nn::for_each_linear(model, [&](const std::string& name, const auto& layer) {
+    check(
+        !layer.lora, path, "the layer ", io::in_quotes(name),
+        " has a low-rank adapter: merge it with nn::merge_lora, or save adapters alone with pretrained::save_adapter");
+  });
+}
 
 // The extents of a part: `count` matrices (rows, columns), or vectors as columns of 1. Each begins `stride` values
 // behind the one before it, the first of them at value `first` of the parameter.

@@ -77,11 +77,13 @@ inline io::SpecialTokens special_tokens_of(const std::string& folder) {
 
 }  // namespace detail
 
-// Replaces the file at `path` (see write_file). Layers for multi-token prediction are left out. Errors: a config that
-// no architecture says; a tokenizer that GGUF cannot hold; values that the type cannot hold.
+// Replaces the file at `path` (see write_file). Layers for multi-token prediction are left out. Errors: an adapter that
+// is not merged; a config that no architecture says; a tokenizer that GGUF cannot hold; values that the type cannot
+// hold.
 template <class T, class D, class Policy, class Router>
 void save_gguf(const std::string& path, const models::Transformer<T, D, Policy, Router>& model,
                const GgufOptions& options = {}) {
+  detail::check_merged(path, model);
   const auto parameters = parameters_of(model);
   const GgufForm form = gguf_form(model.config, parameters, options.architecture);
   const auto metadata = detail::gguf_file_metadata(form, model.config.vocab, options);

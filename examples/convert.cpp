@@ -8,6 +8,7 @@
 #include <atom/atom.hpp>
 #include <atom/io/save_tokenizer.hpp>
 #include <atom/pretrained/folder.hpp>
+#include <atom/pretrained/folder_form.hpp>
 #include <atom/pretrained/generation_config.hpp>
 #include <atom/pretrained/gguf/save_gguf.hpp>
 
@@ -44,10 +45,12 @@ void to_folder(FullModel& model, const std::string& in, const std::string& out, 
   const auto dtype = type.empty() ? std::optional<DType>() : dtype_named(type);
   io::write_folder(out, [&](const std::string& folder) {
     if (!pretrained::is_gguf(in)) return pretrained::save_like(folder, model, in, {.dtype = dtype});
-    pretrained::set_pairing(model, pretrained::folder_pairing(in));
+    pretrained::set_folder_form(model, in);
     const auto ends = pretrained::load_generation_config(in).ends;
     pretrained::save(folder, model,
-                     {.dtype = dtype, .end_of_text = ends.empty() ? std::nullopt : std::optional(ends[0])});
+                     {.dtype = dtype,
+                      .end_of_text = ends.empty() ? std::nullopt : std::optional(ends[0]),
+                      .model_type = pretrained::folder_model_type(in)});
     save_companions(folder, in);
   });
 }

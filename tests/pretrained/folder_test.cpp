@@ -74,14 +74,6 @@ TEST_CASE("the families' published names and layouts", "[folder]") {
   CHECK(llama.find("lm_head.weight"));
 }
 
-TEST_CASE("layers that are listed and alike are those of the plain family", "[folder]") {
-  auto config = models::TransformerConfig::llama(17, 2, 2, 8, 16);
-  config.layer.resize(2);
-  CHECK(pretrained::model_type_of(config) == "llama");
-  config.layer[1].rotates = false;
-  CHECK(pretrained::model_type_of(config) == "atom");
-}
-
 TEST_CASE("what does not fit is named", "[folder]") {
   const Folder folder;
   pretrained::save(folder.path, random_model(models::TransformerConfig::llama(17, 1, 2, 8, 16)));

@@ -168,9 +168,9 @@ class FieldReader {
   template <class V> void operator()(const char* name, V& value) const { value = json_.get_or<V>(name, value); }
   void operator()(const char* name, std::vector<double>& values) const {
     const io::Json* const list = json_.find(name);
+    if (!list) return;
     values.clear();
-    if (list)
-      for (const auto& value : list->elements(name)) values.push_back(value.as<double>());
+    for (const auto& value : list->elements(name)) values.push_back(value.as<double>());
   }
   template <class V, std::size_t n>
   void operator()(const char* name, V& value, const std::string_view (&names)[n]) const {
@@ -186,6 +186,7 @@ class FieldReader {
   void operator()(const char* name, std::vector<V>& parts, const Fields& fields) const {
     const io::Json* const list = json_.find(name);
     if (!list) return;
+    parts.clear();
     for (const auto& json : list->elements(name)) fields(parts.emplace_back(), FieldReader(json));
   }
 
@@ -205,6 +206,17 @@ inline models::TransformerConfig atom_config(const io::Json& json) {
   json.get<Index>("vocab_size");
   config_fields(c, FieldReader(json));
   return c;
+}
+
+// Members of `json` that are not the same in `usual`, inner objects by their own members.
+inline io::Json members_unlike(const io::Json& json, const io::Json& usual) {
+  auto result = io::Json::object();
+  for (const auto& [name, value] : json.members()) {
+    const io::Json* const other = usual.find(name);
+    if (other && value == *other) continue;
+    result.set(name, value.is_object() && other && other->is_object() ? members_unlike(value, *other) : value);
+  }
+  return result;
 }
 
 }  // namespace atom::pretrained::detail

@@ -8,17 +8,6 @@ namespace atom::pretrained {
 
 namespace detail {
 
-// Members of `json` that are not the same in `usual`, inner objects by their own members.
-inline io::Json members_unlike(const io::Json& json, const io::Json& usual) {
-  auto result = io::Json::object();
-  for (const auto& [name, value] : json.members()) {
-    const io::Json* const other = usual.find(name);
-    if (other && value == *other) continue;
-    result.set(name, value.is_object() && other && other->is_object() ? members_unlike(value, *other) : value);
-  }
-  return result;
-}
-
 template <class Part, class Fields> io::Json all_members(const Part& part, const Fields& fields) {
   auto json = io::Json::object();
   fields(part, FieldWriter(json));

@@ -11,6 +11,9 @@ struct Family {
   std::string model_type;
   std::string architecture;  // as published, in `architectures`
   models::TransformerConfig (*config)(const Keys&);
+  // The inverse, but for model_type and architectures. Of a model of another family it says something, or is null, or
+  // fails: whether it says the model is found out by reading it.
+  io::Json (*json)(const models::TransformerConfig&);
   Layout layout = {};
 };
 

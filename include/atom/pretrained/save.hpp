@@ -12,6 +12,7 @@ namespace atom::pretrained {
 struct SaveOptions {
   std::optional<DType> dtype = std::nullopt;          // of the weights in the file; their own if not said
   std::optional<TokenId> end_of_text = std::nullopt;  // for generation_config.json; of save() alone
+  std::string model_type = {};                        // the family that is preferred where it says the model; of save()
   std::uint64_t shard_bytes = io::SafetensorsOptions().shard_bytes;
 };
 
@@ -52,13 +53,13 @@ struct Outgoing {
 
 }  // namespace detail
 
-// Writes the model's files into a folder that exists, as the family that fits its config publishes them; call it inside
-// io::write_folder for all or nothing. Error: an adapter that is not merged.
+// Writes the model's files into a folder that exists, as the family that fits its config publishes them (config_json);
+// call it inside io::write_folder for all or nothing. Error: an adapter that is not merged.
 template <class T, class D, class Policy, class Router>
 void save(const std::string& folder, const models::Transformer<T, D, Policy, Router>& model,
           const SaveOptions& options = {}) {
   detail::check_merged(folder, model);
-  auto config = config_json(model.config);
+  auto config = config_json(model.config, options.model_type);
   const DType dtype = options.dtype.value_or(dtype_of<T>);
   config.set("torch_dtype", detail::torch_name_of(dtype));
   auto generation = io::Json::object({{"do_sample", true}, {"temperature", 1.0}});

@@ -30,13 +30,6 @@ template <class T, class D> bool is_unchanged(const WeightFiles& files, const We
   return std::memcmp(now.data(), before.data(), now.size() * sizeof(T)) == 0;
 }
 
-inline io::Json without(const io::Json& object, std::string_view name) {
-  auto rest = io::Json::object();
-  for (const auto& [key, value] : object.members())
-    if (key != name) rest.set(key, value);
-  return rest;
-}
-
 inline void copy_tensor(const io::Safetensors& file, const io::TensorInfo& info, io::FileWriter& writer) {
   std::vector<std::byte> bytes(std::min<std::uint64_t>(info.bytes(), std::uint64_t{1} << 20U));
   for (std::uint64_t at = 0; at < info.bytes(); at += bytes.size()) {

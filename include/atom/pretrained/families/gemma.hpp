@@ -2,7 +2,7 @@
 // Gemma 1, 2 and 3, the language models.
 #pragma once
 
-#include "../family.hpp"
+#include "../decoder_json.hpp"
 
 namespace atom::pretrained {
 
@@ -30,6 +30,10 @@ inline models::TransformerConfig gemma_config(const Keys& k) {
   return c;
 }
 
+inline io::Json gemma_json(const models::TransformerConfig& c) {
+  return decoder_json(c).set("hidden_activation", activation_name(c.activation)).set("attention_bias", c.qkv_bias);
+}
+
 inline models::TransformerConfig gemma2_config(const Keys& k) {
   auto c = decoder_config(k, {.kv_heads = 4, .head_dim = 256, .tied = true, .activation = "gelu_pytorch_tanh"});
   set_gemma_block(c, k);
@@ -37,6 +41,16 @@ inline models::TransformerConfig gemma2_config(const Keys& k) {
   set_layers(c, k, k.optional<Index>("sliding_window", 4096).value_or(0), 0,
              [](Index i) { return sliding_if(i % 2 == 0); });
   return c;
+}
+
+inline io::Json gemma2_json(const models::TransformerConfig& c) {
+  const auto cap = [](double value) { return value > 0 ? io::Json(value) : io::Json(); };
+  const double scale = head_scale(c);
+  auto json = gemma_json(c);
+  set_layer_types(json, c);
+  return json.set("query_pre_attn_scalar", whole_number(1 / (scale * scale)))
+      .set("attn_logit_softcapping", cap(c.attention_cap))
+      .set("final_logit_softcapping", cap(c.logit_cap));
 }
 
 // The text configurations of the larger models say little: every size has a value of its own.
@@ -65,6 +79,9 @@ inline models::TransformerConfig gemma3_config(const Keys& k) {
   for (auto& layer : c.layer) layer.local_rope = layer.window > 0;
   return c;
 }
+inline io::Json gemma3_json(const models::TransformerConfig& c) {
+  return gemma2_json(c).set("rope_local_base_freq", c.local_rope_theta);
+}
 
 inline Layout gemma2_layout() {
   return {.post_norm1 = "post_attention_layernorm",
@@ -74,12 +91,12 @@ inline Layout gemma2_layout() {
 
 }  // namespace detail
 
-inline Family gemma_family() { return {"gemma", "GemmaForCausalLM", detail::gemma_config}; }
+inline Family gemma_family() { return {"gemma", "GemmaForCausalLM", detail::gemma_config, detail::gemma_json}; }
 inline Family gemma2_family() {
-  return {"gemma2", "Gemma2ForCausalLM", detail::gemma2_config, detail::gemma2_layout()};
+  return {"gemma2", "Gemma2ForCausalLM", detail::gemma2_config, detail::gemma2_json, detail::gemma2_layout()};
 }
 inline Family gemma3_family() {
-  return {"gemma3_text", "Gemma3ForCausalLM", detail::gemma3_config, detail::gemma2_layout()};
+  return {"gemma3_text", "Gemma3ForCausalLM", detail::gemma3_config, detail::gemma3_json, detail::gemma2_layout()};
 }
 
 }  // namespace atom::pretrained

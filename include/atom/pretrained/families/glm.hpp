@@ -2,7 +2,7 @@
 // GLM-4 (both layouts), GLM-4.5 to 4.7.
 #pragma once
 
-#include "../family.hpp"
+#include "../decoder_json.hpp"
 
 namespace atom::pretrained {
 
@@ -13,6 +13,11 @@ inline models::TransformerConfig glm_config(const Keys& k) {
   c.rope_pairing = RopePairing::interleaved;
   c.qkv_bias = k.get_or("attention_bias", true);
   return c;
+}
+inline io::Json glm_json(const models::TransformerConfig& c) {
+  auto json = decoder_json(c);
+  set_partial(json, c);
+  return json.set("attention_bias", c.qkv_bias);
 }
 inline models::TransformerConfig glm4_config(const Keys& k) {
   auto c = glm_config(k);
@@ -40,21 +45,44 @@ inline models::TransformerConfig glm4_moe_config(const Keys& k) {
   set_sparse(c, [&](Index i) { return i >= c.moe.first_dense; });
   return c;
 }
+inline io::Json glm4_moe_json(const models::TransformerConfig& c) {
+  const auto& m = c.moe;
+  if (m.experts == 0 || m.shared_width == 0) return {};
+  return glm_json(c)
+      .set("use_qk_norm", c.qk_norm == nn::QkNorm::per_head)
+      .set("n_routed_experts", m.experts)
+      .set("num_experts_per_tok", m.active)
+      .set("moe_intermediate_size", m.expert_width)
+      .set("n_shared_experts", m.shared_width / m.expert_width)
+      .set("first_k_dense_replace", dense_layers(c))
+      .set("norm_topk_prob", m.router.normalise)
+      .set("routed_scaling_factor", m.router.scale)
+      .set("n_group", m.router.groups)
+      .set("topk_group", m.router.top_groups)
+      .set("num_nextn_predict_layers", c.mtp);
+}
 
 }  // namespace detail
 
 inline Family glm_family() {
-  return {"glm", "GlmForCausalLM", detail::glm_config, {.gate = "mlp.gate_up_proj", .fused_gate_up = true}};
+  return {"glm",
+          "GlmForCausalLM",
+          detail::glm_config,
+          detail::glm_json,
+          {.gate = "mlp.gate_up_proj", .fused_gate_up = true}};
 }
 inline Family glm4_family() {
   return {"glm4",
           "Glm4ForCausalLM",
           detail::glm4_config,
+          detail::glm_json,
           {.post_norm1 = "post_self_attn_layernorm",
            .post_norm2 = "post_mlp_layernorm",
            .gate = "mlp.gate_up_proj",
            .fused_gate_up = true}};
 }
-inline Family glm4_moe_family() { return {"glm4_moe", "Glm4MoeForCausalLM", detail::glm4_moe_config}; }
+inline Family glm4_moe_family() {
+  return {"glm4_moe", "Glm4MoeForCausalLM", detail::glm4_moe_config, detail::glm4_moe_json};
+}
 
 }  // namespace atom::pretrained

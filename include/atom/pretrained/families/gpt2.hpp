@@ -2,7 +2,7 @@
 // GPT-2, BLOOM and GPT-NeoX (Pythia): layer norms, biases everywhere, a feed-forward layer without a gate.
 #pragma once
 
-#include "../family.hpp"
+#include "../decoder_json.hpp"
 
 namespace atom::pretrained {
 
@@ -34,6 +34,23 @@ inline models::TransformerConfig gpt2_config(const Keys& k) {
   return c;
 }
 
+inline io::Json gpt2_json(const models::TransformerConfig& c) {
+  const bool usual = c.activation == Activation::gelu_tanh;
+  return io::Json::object({{"vocab_size", c.vocab},
+                           {"n_positions", c.context},
+                           {"n_ctx", c.context},
+                           {"n_embd", c.width},
+                           {"n_layer", c.layers},
+                           {"n_head", c.heads},
+                           {"n_inner", c.feed_forward},
+                           {"activation_function", usual ? "gelu_new" : activation_name(c.activation)},
+                           {"layer_norm_epsilon", c.norm_eps},
+                           {"embd_pdrop", c.dropout},
+                           {"resid_pdrop", c.dropout},
+                           {"attn_pdrop", 0.0},
+                           {"tie_word_embeddings", c.tie_embeddings}});
+}
+
 inline models::TransformerConfig bloom_config(const Keys& k) {
   k.expect("apply_residual_connection_post_layernorm", false);
   models::TransformerConfig c;
@@ -50,6 +67,19 @@ inline models::TransformerConfig bloom_config(const Keys& k) {
   c.alibi = true;
   c.embedding_norm = true;
   return c;
+}
+
+inline io::Json bloom_json(const models::TransformerConfig& c) {
+  return io::Json::object({{"vocab_size", c.vocab},
+                           {"seq_length", c.context},
+                           {"n_layer", c.layers},
+                           {"n_head", c.heads},
+                           {"hidden_size", c.width},
+                           {"layer_norm_epsilon", c.norm_eps},
+                           {"hidden_dropout", c.dropout},
+                           {"attention_dropout", 0.0},
+                           {"tie_word_embeddings", c.tie_embeddings},
+                           {"pad_token_id", nullptr}});
 }
 
 inline models::TransformerConfig gpt_neox_config(const Keys& k) {
@@ -71,6 +101,15 @@ inline models::TransformerConfig gpt_neox_config(const Keys& k) {
   if (!k.contains("rope_parameters")) rope.theta = k.get_or("rotary_emb_base", 10000.0);  // rope_theta is not read
   set_rope(c, rope);
   return c;
+}
+
+inline io::Json gpt_neox_json(const models::TransformerConfig& c) {
+  return decoder_json(c, "layer_norm_eps")
+      .set("rotary_emb_base", c.rope_theta)
+      .set("rotary_pct", partial_rotary(c))
+      .set("attention_bias", c.qkv_bias)
+      .set("hidden_dropout", c.dropout)
+      .set("use_parallel_residual", c.residual == nn::Residual::parallel);
 }
 
 inline Layout gpt2_layout() {
@@ -114,10 +153,14 @@ inline Layout gpt_neox_layout() {
 
 }  // namespace detail
 
-inline Family gpt2_family() { return {"gpt2", "GPT2LMHeadModel", detail::gpt2_config, detail::gpt2_layout()}; }
-inline Family bloom_family() { return {"bloom", "BloomForCausalLM", detail::bloom_config, detail::bloom_layout()}; }
+inline Family gpt2_family() {
+  return {"gpt2", "GPT2LMHeadModel", detail::gpt2_config, detail::gpt2_json, detail::gpt2_layout()};
+}
+inline Family bloom_family() {
+  return {"bloom", "BloomForCausalLM", detail::bloom_config, detail::bloom_json, detail::bloom_layout()};
+}
 inline Family gpt_neox_family() {
-  return {"gpt_neox", "GPTNeoXForCausalLM", detail::gpt_neox_config, detail::gpt_neox_layout()};
+  return {"gpt_neox", "GPTNeoXForCausalLM", detail::gpt_neox_config, detail::gpt_neox_json, detail::gpt_neox_layout()};
 }
 
 }  // namespace atom::pretrained

@@ -2,7 +2,7 @@
 // gpt-oss: attention sinks, biases, clamped experts.
 #pragma once
 
-#include "../family.hpp"
+#include "../decoder_json.hpp"
 
 namespace atom::pretrained {
 
@@ -28,6 +28,18 @@ inline models::TransformerConfig gpt_oss_config(const Keys& k) {
   set_sparse(c, [](Index) { return true; });
   return c;
 }
+inline io::Json gpt_oss_json(const models::TransformerConfig& c) {
+  const auto& m = c.moe;
+  auto json = decoder_json(c);
+  if (!json.contains("rope_scaling")) json.set("rope_scaling", io::Json::object({{"rope_type", "default"}}));
+  set_layer_types(json, c);
+  return json.set("intermediate_size", m.expert_width)
+      .set("attention_bias", c.qkv_bias)
+      .set("num_local_experts", m.experts)
+      .set("num_experts_per_tok", m.active)
+      .set("swiglu_alpha", m.clamp_alpha)
+      .set("swiglu_limit", m.clamp_limit);
+}
 
 }  // namespace detail
 
@@ -35,6 +47,7 @@ inline Family gpt_oss_family() {
   return {"gpt_oss",
           "GptOssForCausalLM",
           detail::gpt_oss_config,
+          detail::gpt_oss_json,
           {.router = "mlp.router",
            .expert_parts = {"gate_up_proj", "", "down_proj"},
            .stacked = StackedExperts::interleaved}};

@@ -2,7 +2,7 @@
 // Hunyuan, dense and with experts.
 #pragma once
 
-#include "../family.hpp"
+#include "../decoder_json.hpp"
 
 namespace atom::pretrained {
 
@@ -21,6 +21,16 @@ inline models::TransformerConfig hunyuan_config(const Keys& k) {
   return c;
 }
 
+inline io::Json hunyuan_json(const models::TransformerConfig& c) {
+  auto json = decoder_json(c);
+  if (const auto& s = c.rope_scaling; s.kind == ops::RopeScaling::Kind::ntk_alpha)
+    json.set("rope_scaling", io::Json::object({{"rope_type", "dynamic"}, {"alpha", s.alpha}, {"factor", s.factor}}));
+  return json.set("attention_head_dim", c.head_dim)
+      .set("attention_bias", c.qkv_bias)
+      .set("use_qk_norm", c.qk_norm == nn::QkNorm::per_head)
+      .set("use_cla", false);
+}
+
 inline models::TransformerConfig hunyuan_moe_config(const Keys& k) {
   auto c = hunyuan_config(k);
   k.expect("norm_topk_prob", true);
@@ -33,6 +43,15 @@ inline models::TransformerConfig hunyuan_moe_config(const Keys& k) {
   set_sparse(c, [](Index) { return true; });
   return c;
 }
+inline io::Json hunyuan_moe_json(const models::TransformerConfig& c) {
+  const auto& m = c.moe;
+  return hunyuan_json(c)
+      .set("num_experts", m.experts)
+      .set("moe_topk", m.active)
+      .set("moe_intermediate_size", m.expert_width)
+      .set("use_mixed_mlp_moe", m.shared_width > 0)
+      .set("num_shared_expert", m.shared_width / c.feed_forward);
+}
 
 inline Layout hunyuan_layout() {
   return {.q_norm = "self_attn.query_layernorm",
@@ -44,10 +63,12 @@ inline Layout hunyuan_layout() {
 }  // namespace detail
 
 inline Family hunyuan_family() {
-  return {"hunyuan_v1_dense", "HunYuanDenseV1ForCausalLM", detail::hunyuan_config, detail::hunyuan_layout()};
+  return {"hunyuan_v1_dense", "HunYuanDenseV1ForCausalLM", detail::hunyuan_config, detail::hunyuan_json,
+          detail::hunyuan_layout()};
 }
 inline Family hunyuan_moe_family() {
-  return {"hunyuan_v1_moe", "HunYuanMoEV1ForCausalLM", detail::hunyuan_moe_config, detail::hunyuan_layout()};
+  return {"hunyuan_v1_moe", "HunYuanMoEV1ForCausalLM", detail::hunyuan_moe_config, detail::hunyuan_moe_json,
+          detail::hunyuan_layout()};
 }
 
 }  // namespace atom::pretrained

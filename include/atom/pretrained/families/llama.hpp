@@ -2,7 +2,7 @@
 // Llama 1 to 3, and what differs from it by few keys: Mistral, Ministral, Mixtral, Granite, SmolLM3.
 #pragma once
 
-#include "../family.hpp"
+#include "../decoder_json.hpp"
 
 namespace atom::pretrained {
 
@@ -16,8 +16,14 @@ inline void set_llama_biases(models::TransformerConfig& c, const Keys& k) {
 inline models::TransformerConfig llama_config(const Keys& k) {
   auto c = decoder_config(k);
   set_llama_biases(c, k);
-  c.dropout = k.get_or("dropout", 0.0);
   return c;
+}
+inline bool is_of_phi(const models::TransformerConfig& c) {
+  return c.rope_scaling.kind == ops::RopeScaling::Kind::longrope;
+}
+inline io::Json llama_json(const models::TransformerConfig& c) {
+  if (is_of_phi(c)) return {};
+  return decoder_json(c).set("attention_bias", c.qkv_bias).set("mlp_bias", c.ffn_bias);
 }
 
 inline models::TransformerConfig mistral_config(const Keys& k) {
@@ -25,6 +31,16 @@ inline models::TransformerConfig mistral_config(const Keys& k) {
   if (const auto window = k.optional<Index>("sliding_window", 4096))
     set_layers(c, k, *window, 0, [](Index) { return sliding_if(true); });
   return c;
+}
+
+inline io::Json mistral_json(const models::TransformerConfig& c) {
+  if (is_of_phi(c)) return {};
+  return decoder_json(c).set("sliding_window", window_json(c));
+}
+inline io::Json ministral_json(const models::TransformerConfig& c) {
+  auto json = mistral_json(c);
+  set_layer_types(json, c);
+  return json;
 }
 
 inline models::TransformerConfig ministral3_config(const Keys& k) {
@@ -42,6 +58,11 @@ inline models::TransformerConfig ministral3_config(const Keys& k) {
   return c;
 }
 
+inline io::Json ministral3_json(const models::TransformerConfig& c) {
+  auto json = mistral_json(c);
+  return json.set("rope_parameters", rope_parameters(c, c.rope_theta).set("llama_4_scaling_beta", c.temperature_beta));
+}
+
 inline models::TransformerConfig mixtral_config(const Keys& k) {
   auto c = decoder_config(k, {.kv_heads = 8, .rope = {.theta = 1e6}});
   if (const auto window = k.optional<Index>("sliding_window"))
@@ -55,6 +76,16 @@ inline models::TransformerConfig mixtral_config(const Keys& k) {
   return c;
 }
 
+inline io::Json mixtral_json(const models::TransformerConfig& c) {
+  const auto& m = c.moe;
+  return mistral_json(c)
+      .set("intermediate_size", m.expert_width)
+      .set("num_local_experts", m.experts)
+      .set("num_experts_per_tok", m.active)
+      .set("router_jitter_noise", m.router.jitter)
+      .set("router_aux_loss_coef", m.router.balance);
+}
+
 inline models::TransformerConfig granite_config(const Keys& k) {
   auto c = decoder_config(k);
   set_llama_biases(c, k);
@@ -63,6 +94,14 @@ inline models::TransformerConfig granite_config(const Keys& k) {
   c.branch_scale = k.get_or("residual_multiplier", 1.0);
   c.logit_scale = 1 / k.get_or("logits_scaling", 1.0);
   return c;
+}
+
+inline io::Json granite_json(const models::TransformerConfig& c) {
+  return llama_json(c)
+      .set("embedding_multiplier", c.embedding_scale)
+      .set("attention_multiplier", head_scale(c))
+      .set("residual_multiplier", c.branch_scale)
+      .set("logits_scaling", whole_number(1 / c.logit_scale));
 }
 
 inline models::TransformerConfig smollm3_config(const Keys& k) {
@@ -83,21 +122,37 @@ inline models::TransformerConfig smollm3_config(const Keys& k) {
   for (Index i = 0; i < c.layers; ++i) c.layer[static_cast<std::size_t>(i)].rotates = turns(i);
   return c;
 }
+inline io::Json smollm3_json(const models::TransformerConfig& c) {
+  auto json = llama_json(c);
+  set_layer_types(json, c);
+  return json.set("use_sliding_window", !window_json(c).is_null()).set("no_rope_layers", rotating_layers(c));
+}
 
 }  // namespace detail
 
-inline Family llama_family() { return {"llama", "LlamaForCausalLM", detail::llama_config}; }
-inline Family mistral_family() { return {"mistral", "MistralForCausalLM", detail::mistral_config}; }
-inline Family ministral_family() { return {"ministral", "MinistralForCausalLM", detail::mistral_config}; }
-inline Family ministral3_family() { return {"ministral3", "Ministral3ForCausalLM", detail::ministral3_config}; }
+inline Family llama_family() { return {"llama", "LlamaForCausalLM", detail::llama_config, detail::llama_json}; }
+inline Family mistral_family() {
+  return {"mistral", "MistralForCausalLM", detail::mistral_config, detail::mistral_json};
+}
+inline Family ministral_family() {
+  return {"ministral", "MinistralForCausalLM", detail::mistral_config, detail::ministral_json};
+}
+inline Family ministral3_family() {
+  return {"ministral3", "Ministral3ForCausalLM", detail::ministral3_config, detail::ministral3_json};
+}
 inline Family mixtral_family() {
   return {
       "mixtral",
       "MixtralForCausalLM",
       detail::mixtral_config,
+      detail::mixtral_json,
       {.router = "block_sparse_moe.gate", .experts = "block_sparse_moe.experts.", .expert_parts = {"w1", "w3", "w2"}}};
 }
-inline Family granite_family() { return {"granite", "GraniteForCausalLM", detail::granite_config}; }
-inline Family smollm3_family() { return {"smollm3", "SmolLM3ForCausalLM", detail::smollm3_config}; }
+inline Family granite_family() {
+  return {"granite", "GraniteForCausalLM", detail::granite_config, detail::granite_json};
+}
+inline Family smollm3_family() {
+  return {"smollm3", "SmolLM3ForCausalLM", detail::smollm3_config, detail::smollm3_json};
+}
 
 }  // namespace atom::pretrained

@@ -2,7 +2,7 @@
 // Llama 4, the language model: chunked layers that turn, whole ones that do not, experts that read a scaled input.
 #pragma once
 
-#include "../family.hpp"
+#include "../decoder_json.hpp"
 
 namespace atom::pretrained {
 
@@ -52,6 +52,27 @@ inline models::TransformerConfig llama4_config(const Keys& k) {
   return c;
 }
 
+inline io::Json llama4_json(const models::TransformerConfig& c) {
+  const auto& m = c.moe;
+  auto json = decoder_json(c);
+  set_layer_types(json, c);
+  const auto chunks = layers_that(c, [](const auto& layer) { return layer.chunk > 0; });
+  const auto tempered = layers_that(c, [](const auto& layer) { return layer.temperature; });
+  if (!chunks.empty()) json.set("attention_chunk_size", c.layer[static_cast<std::size_t>(chunks[0])].chunk);
+  return json.set("intermediate_size", m.expert_width)
+      .set("intermediate_size_mlp", c.feed_forward)
+      .set("attention_bias", c.qkv_bias)
+      .set("use_qk_norm", c.qk_norm == nn::QkNorm::per_head)
+      .set("attn_temperature_tuning", !tempered.empty())
+      .set("attn_scale", c.temperature_beta)
+      .set("floor_scale", whole_number(c.temperature_floor))
+      .set("num_local_experts", m.experts)
+      .set("num_experts_per_tok", m.active)
+      .set("router_aux_loss_coef", m.router.balance)
+      .set("moe_layers", layers_that(c, [](const auto& layer) { return layer.sparse; }))
+      .set("no_rope_layers", rotating_layers(c));
+}
+
 inline Layout llama4_layout() {
   return {.gate = "feed_forward.gate_proj",
           .up = "feed_forward.up_proj",
@@ -66,7 +87,7 @@ inline Layout llama4_layout() {
 }  // namespace detail
 
 inline Family llama4_family() {
-  return {"llama4_text", "Llama4ForCausalLM", detail::llama4_config, detail::llama4_layout()};
+  return {"llama4_text", "Llama4ForCausalLM", detail::llama4_config, detail::llama4_json, detail::llama4_layout()};
 }
 
 }  // namespace atom::pretrained

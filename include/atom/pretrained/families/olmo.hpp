@@ -2,7 +2,7 @@
 // OLMo 1, 2 and 3, and OLMoE.
 #pragma once
 
-#include "../family.hpp"
+#include "../decoder_json.hpp"
 
 namespace atom::pretrained {
 
@@ -18,6 +18,12 @@ inline models::TransformerConfig olmo_config(const Keys& k) {
   return c;
 }
 
+inline io::Json olmo_json(const models::TransformerConfig& c) {
+  return decoder_json(c)
+      .set("attention_bias", c.qkv_bias)
+      .set("clip_qkv", c.clip_qkv > 0 ? io::Json(c.clip_qkv) : io::Json());
+}
+
 inline models::TransformerConfig olmo2_block(const Keys& k, double theta) {
   auto c = decoder_config(k, {.eps = 1e-5, .rope = {.theta = theta}});
   c.pre_norm = false;
@@ -27,6 +33,10 @@ inline models::TransformerConfig olmo2_block(const Keys& k, double theta) {
   return c;
 }
 inline models::TransformerConfig olmo2_config(const Keys& k) { return olmo2_block(k, 1e4); }
+
+inline io::Json olmo2_json(const models::TransformerConfig& c) {
+  return decoder_json(c).set("attention_bias", c.qkv_bias);
+}
 
 inline models::TransformerConfig olmo3_config(const Keys& k) {
   constexpr double theta = 5e5;
@@ -38,6 +48,14 @@ inline models::TransformerConfig olmo3_config(const Keys& k) {
       k.contains("rope_parameters") ? rope_keys(k, {.theta = theta}, "sliding_attention").theta : theta;
   for (auto& layer : c.layer) layer.local_rope = layer.window > 0;
   return c;
+}
+
+inline io::Json olmo3_json(const models::TransformerConfig& c) {
+  auto json = without(olmo2_json(c), "rope_scaling");
+  set_layer_types(json, c);
+  return json.set("rope_parameters",
+                  io::Json::object({{"full_attention", rope_parameters(c, c.rope_theta)},
+                                    {"sliding_attention", rope_parameters(c, c.local_rope_theta, false)}}));
 }
 
 inline models::TransformerConfig olmoe_config(const Keys& k) {
@@ -52,6 +70,15 @@ inline models::TransformerConfig olmoe_config(const Keys& k) {
   set_sparse(c, [](Index) { return true; });
   return c;
 }
+inline io::Json olmoe_json(const models::TransformerConfig& c) {
+  const auto& m = c.moe;
+  return olmo_json(c)
+      .set("intermediate_size", m.expert_width)
+      .set("num_experts", m.experts)
+      .set("num_experts_per_tok", m.active)
+      .set("norm_topk_prob", m.router.normalise)
+      .set("router_aux_loss_coef", m.router.balance);
+}
 
 inline Layout olmo2_layout() {
   return {.post_norm1 = "post_attention_layernorm", .post_norm2 = "post_feedforward_layernorm"};
@@ -59,9 +86,13 @@ inline Layout olmo2_layout() {
 
 }  // namespace detail
 
-inline Family olmo_family() { return {"olmo", "OlmoForCausalLM", detail::olmo_config}; }
-inline Family olmo2_family() { return {"olmo2", "Olmo2ForCausalLM", detail::olmo2_config, detail::olmo2_layout()}; }
-inline Family olmo3_family() { return {"olmo3", "Olmo3ForCausalLM", detail::olmo3_config, detail::olmo2_layout()}; }
-inline Family olmoe_family() { return {"olmoe", "OlmoeForCausalLM", detail::olmoe_config}; }
+inline Family olmo_family() { return {"olmo", "OlmoForCausalLM", detail::olmo_config, detail::olmo_json}; }
+inline Family olmo2_family() {
+  return {"olmo2", "Olmo2ForCausalLM", detail::olmo2_config, detail::olmo2_json, detail::olmo2_layout()};
+}
+inline Family olmo3_family() {
+  return {"olmo3", "Olmo3ForCausalLM", detail::olmo3_config, detail::olmo3_json, detail::olmo2_layout()};
+}
+inline Family olmoe_family() { return {"olmoe", "OlmoeForCausalLM", detail::olmoe_config, detail::olmoe_json}; }
 
 }  // namespace atom::pretrained

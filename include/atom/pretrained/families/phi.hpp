@@ -2,7 +2,7 @@
 // Phi 1 to 4 and Phi-3.5-MoE.
 #pragma once
 
-#include "../family.hpp"
+#include "../decoder_json.hpp"
 
 namespace atom::pretrained {
 
@@ -20,12 +20,25 @@ inline models::TransformerConfig phi_config(const Keys& k) {
   return c;
 }
 
+inline io::Json phi_json(const models::TransformerConfig& c) {
+  auto json = decoder_json(c, "layer_norm_eps");
+  set_partial(json, c);
+  if (c.activation == Activation::gelu_tanh) json.set("hidden_act", "gelu_new");
+  return json.set("resid_pdrop", c.dropout).set("qk_layernorm", false);
+}
+
 inline models::TransformerConfig phi3_config(const Keys& k) {
   auto c = decoder_config(k, {.eps = 1e-5});
   c.dropout = k.get_or("resid_pdrop", 0.0);
   if (const auto window = k.optional<Index>("sliding_window"))
     set_layers(c, k, *window, 0, [](Index) { return sliding_if(true); });
   return c;
+}
+
+inline io::Json phi3_json(const models::TransformerConfig& c) {
+  auto json = decoder_json(c);
+  set_partial(json, c);
+  return json.set("resid_pdrop", c.dropout).set("sliding_window", window_json(c));
 }
 
 inline models::TransformerConfig phimoe_config(const Keys& k) {
@@ -42,6 +55,21 @@ inline models::TransformerConfig phimoe_config(const Keys& k) {
   set_sparse(c, [](Index) { return true; });
   return c;
 }
+inline io::Json phimoe_json(const models::TransformerConfig& c) {
+  const auto& m = c.moe;
+  auto json = decoder_json(c);
+  if (const auto& s = c.rope_scaling; s.short_magnitude != 0 || s.long_magnitude != 0) {
+    auto scaling = json.at("rope_scaling");
+    json.set("rope_scaling", scaling.set("short_mscale", s.short_magnitude).set("long_mscale", s.long_magnitude));
+  }
+  return json.set("intermediate_size", m.expert_width)
+      .set("attention_bias", c.qkv_bias)
+      .set("lm_head_bias", c.head_bias)
+      .set("sliding_window", window_json(c))
+      .set("num_local_experts", m.experts)
+      .set("num_experts_per_tok", m.active)
+      .set("router_jitter_noise", m.router.jitter);
+}
 
 }  // namespace detail
 
@@ -49,12 +77,14 @@ inline Family phi_family() {
   return {"phi",
           "PhiForCausalLM",
           detail::phi_config,
+          detail::phi_json,
           {.norm = "final_layernorm", .o = "self_attn.dense", .up = "mlp.fc1", .down = "mlp.fc2"}};
 }
 inline Family phi3_family() {
   return {"phi3",
           "Phi3ForCausalLM",
           detail::phi3_config,
+          detail::phi3_json,
           {.q = "self_attn.qkv_proj", .fused = FusedQkv::blocks, .gate = "mlp.gate_up_proj", .fused_gate_up = true}};
 }
 inline Family phimoe_family() {
@@ -62,6 +92,7 @@ inline Family phimoe_family() {
       "phimoe",
       "PhimoeForCausalLM",
       detail::phimoe_config,
+      detail::phimoe_json,
       {.router = "block_sparse_moe.gate", .experts = "block_sparse_moe.experts.", .expert_parts = {"w1", "w3", "w2"}}};
 }
 

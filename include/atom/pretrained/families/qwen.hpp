@@ -2,7 +2,7 @@
 // Qwen 1.5, 2, 2.5 and 3, and their mixtures of experts.
 #pragma once
 
-#include "../family.hpp"
+#include "../decoder_json.hpp"
 
 namespace atom::pretrained {
 
@@ -16,6 +16,14 @@ template <class Slides> void set_qwen_windows(models::TransformerConfig& c, cons
   set_layers(c, k, on ? window : 0, 0, [&](Index i) { return sliding_if(on && slides(i, most)); });
 }
 
+inline io::Json qwen_json(const models::TransformerConfig& c) {
+  const auto sliding = layers_that(c, [](const auto& layer) { return layer.window > 0; });
+  auto json = decoder_json(c);
+  if (!sliding.empty()) set_layer_types(json, c);
+  return json.set("use_sliding_window", !sliding.empty())
+      .set("max_window_layers", sliding.empty() ? c.layers : sliding[0]);
+}
+
 // Layers of experts: every so many, but for a list of exceptions.
 inline void set_qwen_experts(models::TransformerConfig& c, const Keys& k, const models::MoeConfig& moe) {
   c.moe = moe;
@@ -24,6 +32,17 @@ inline void set_qwen_experts(models::TransformerConfig& c, const Keys& k, const 
   const auto dense =
       k.contains("mlp_only_layers") ? k.get<std::vector<Index>>("mlp_only_layers") : std::vector<Index>();
   set_sparse(c, [&](Index i) { return (i + 1) % step == 0 && std::ranges::find(dense, i) == dense.end(); });
+}
+
+inline io::Json& set_qwen_experts(io::Json& json, const models::TransformerConfig& c) {
+  const auto& m = c.moe;
+  return json.set("num_experts", m.experts)
+      .set("num_experts_per_tok", m.active)
+      .set("moe_intermediate_size", m.expert_width)
+      .set("norm_topk_prob", m.router.normalise)
+      .set("router_aux_loss_coef", m.router.balance)
+      .set("decoder_sparse_step", 1)
+      .set("mlp_only_layers", layers_that(c, [](const auto& layer) { return !layer.sparse; }));
 }
 
 inline models::TransformerConfig qwen2_config(const Keys& k) {
@@ -48,12 +67,23 @@ inline models::TransformerConfig qwen2_moe_config(const Keys& k) {
   return c;
 }
 
+inline io::Json qwen2_moe_json(const models::TransformerConfig& c) {
+  auto json = qwen_json(c);
+  return set_qwen_experts(json, c)
+      .set("qkv_bias", c.qkv_bias)
+      .set("shared_expert_intermediate_size", c.moe.shared_width);
+}
+
 inline models::TransformerConfig qwen3_config(const Keys& k) {
   auto c = decoder_config(k, {.kv_heads = 32, .head_dim = 128});
   c.qkv_bias = c.o_bias = k.get_or("attention_bias", false);
   c.qk_norm = nn::QkNorm::per_head;
   set_qwen_windows(c, k, [](Index i, Index most) { return i >= most; });
   return c;
+}
+
+inline io::Json qwen3_json(const models::TransformerConfig& c) {
+  return qwen_json(c).set("attention_bias", c.qkv_bias);
 }
 
 inline models::TransformerConfig qwen3_moe_config(const Keys& k) {
@@ -70,16 +100,24 @@ inline models::TransformerConfig qwen3_moe_config(const Keys& k) {
   return c;
 }
 
+inline io::Json qwen3_moe_json(const models::TransformerConfig& c) {
+  auto json = qwen3_json(c);
+  return set_qwen_experts(json, c);
+}
+
 }  // namespace detail
 
-inline Family qwen2_family() { return {"qwen2", "Qwen2ForCausalLM", detail::qwen2_config}; }
+inline Family qwen2_family() { return {"qwen2", "Qwen2ForCausalLM", detail::qwen2_config, detail::qwen_json}; }
 inline Family qwen2_moe_family() {
   return {"qwen2_moe",
           "Qwen2MoeForCausalLM",
           detail::qwen2_moe_config,
+          detail::qwen2_moe_json,
           {.shared = "mlp.shared_expert.", .shared_gate = "mlp.shared_expert_gate"}};
 }
-inline Family qwen3_family() { return {"qwen3", "Qwen3ForCausalLM", detail::qwen3_config}; }
-inline Family qwen3_moe_family() { return {"qwen3_moe", "Qwen3MoeForCausalLM", detail::qwen3_moe_config}; }
+inline Family qwen3_family() { return {"qwen3", "Qwen3ForCausalLM", detail::qwen3_config, detail::qwen3_json}; }
+inline Family qwen3_moe_family() {
+  return {"qwen3_moe", "Qwen3MoeForCausalLM", detail::qwen3_moe_config, detail::qwen3_moe_json};
+}
 
 }  // namespace atom::pretrained

@@ -7,7 +7,7 @@
 #include "../core/thread_pool.hpp"
 
 #if ATOM_CUDA
-#include "cuda/context.cuh"
+#include "cuda/for_each.cuh"  // what every kernel on a grid is launched by
 #endif
 
 namespace atom {

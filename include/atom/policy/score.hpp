@@ -53,7 +53,8 @@ template <class P>
 concept NamesSlope = requires {
   &P::template slope<double, AttnIndex<>>;
 }
-|| requires { &P::slope; };
+|| requires { &P::slope; }
+|| HasSlope<P>;  // nvcc takes no address of a template here
 
 }  // namespace detail
 

@@ -90,9 +90,9 @@ template <class T> void grouped_sum_rows(Cpu device, const GroupedRows& s, const
   constexpr Index width = 64;  // columns are independent: any width gives the same bits
   const Index strips = (s.out + width - 1) / width;
   device.pool().parallel_for(s.groups * strips, [&](Index tile) {
-    const Index g = tile / strips, first = tile % strips * width, begin = s.offsets[g], rows = s.offsets[g + 1] - begin;
-    ATOM_DISPATCH_MEMORY_BOUND(reduce_columns<detail::SumOf>, dy + begin * s.out + first, rows, s.out,
-                               std::min(width, s.out - first), dbias + g * s.out + first, accumulate);
+    [[maybe_unused]] const Index g = tile / strips, first = tile % strips * width, begin = s.offsets[g];
+    ATOM_DISPATCH_MEMORY_BOUND(reduce_columns<detail::SumOf>, dy + begin * s.out + first, s.offsets[g + 1] - begin,
+                               s.out, std::min(width, s.out - first), dbias + g * s.out + first, accumulate);
   });
 }
 

@@ -62,7 +62,7 @@ TEST_CASE("every type reads as in io/blocks, on any threads, instruction set and
 }
 
 TEST_CASE("numbers of 8 and 16 bits read as their types convert, of any code") {
-  std::vector<half> halves(1U << 16U);
+  std::vector<atom::half> halves(1U << 16U);
   std::vector<bfloat16> bfloats(halves.size());
   std::vector<std::uint8_t> eights(256);
   for (std::size_t i = 0; i < halves.size(); ++i) halves[i].bits = bfloats[i].bits = static_cast<std::uint16_t>(i);

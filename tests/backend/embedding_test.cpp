@@ -45,7 +45,7 @@ TEMPLATE_TEST_CASE("embedding gathers rows and adds their gradients in order", "
 TEST_CASE("embedding reads weights stored in 16 bits") {
   const std::vector<TokenId> ids{2, 0};
   std::vector<bfloat16> brain;
-  std::vector<half> halves;
+  std::vector<atom::half> halves;
   for (int i = 0; i < 6; ++i) {
     brain.emplace_back(static_cast<float>(i) * 0.25f);
     halves.emplace_back(static_cast<float>(i) * 0.25f);

@@ -129,8 +129,8 @@ TEMPLATE_TEST_CASE("a reduction of lanes is one tree", "", float, double) {
   using T = TestType;
   const auto a = sixteen<T>(8);
   auto tree = a;
-  for (std::size_t half = 8; half > 0; half /= 2)
-    for (std::size_t i = 0; i < half; ++i) tree[i] += tree[i + half];
+  for (std::size_t step = 8; step > 0; step /= 2)
+    for (std::size_t i = 0; i < step; ++i) tree[i] += tree[i + step];
   on_each_isa([&] {
     T out[4];
     reductions(a.data(), out);

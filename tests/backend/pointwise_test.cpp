@@ -157,7 +157,7 @@ TEST_CASE("pointwise: any strides, repeated axes, and in place", "[pointwise]") 
   });
 }
 
-TEMPLATE_TEST_CASE("pointwise: types without lanes are copied too", "[pointwise]", bfloat16, half, std::int32_t,
+TEMPLATE_TEST_CASE("pointwise: types without lanes are copied too", "[pointwise]", bfloat16, atom::half, std::int32_t,
                    std::int64_t, std::uint8_t) {
   std::vector<TestType> x(60), y(60);
   for (std::size_t i = 0; i < 60; ++i) {
@@ -214,7 +214,7 @@ TEST_CASE("convert: values, rounding and strides", "[convert]") {
   const Shape shape = {18};
   with_each_isa([&](Isa) {
     std::vector<bfloat16> brief(18);
-    std::vector<half> halves(18);
+    std::vector<atom::half> halves(18);
     std::vector<double> wide(18);
     std::vector<float> back(18);
     const auto from = contiguous_view(x.data(), shape);
@@ -223,7 +223,7 @@ TEST_CASE("convert: values, rounding and strides", "[convert]") {
     convert(Cpu{}, contiguous_view(wide.data(), shape), from);
     for (std::size_t i = 0; i < 18; ++i) {
       CHECK(brief[i] == bfloat16(x[i]));
-      CHECK(halves[i] == half(x[i]));
+      CHECK(halves[i] == atom::half(x[i]));
       CHECK(wide[i] == double(x[i]));
     }
     convert(Cpu{}, contiguous_view(back.data(), shape), contiguous_view<const bfloat16>(brief.data(), shape));

@@ -26,10 +26,10 @@ TEMPLATE_TEST_CASE("rope turns pairs by their angle, and back", "", float, doubl
   using T = TestType;
   const double bar = sizeof(T) == 4 ? 1e-6 : 1e-15;
   for (const Case& c : cases) {
-    const Index half = c.rotated / 2, n = c.b * c.t * c.h * c.d;
+    const Index pairs = c.rotated / 2, n = c.b * c.t * c.h * c.d;
     std::vector<T> cosines, sines;
     for (Index p = 0; p < positions; ++p)
-      for (Index i = 0; i < half; ++i) {
+      for (Index i = 0; i < pairs; ++i) {
         const double angle = static_cast<double>(p) / std::pow(10.0, static_cast<double>(i));
         cosines.push_back(static_cast<T>(std::cos(angle)));
         sines.push_back(static_cast<T>(std::sin(angle)));
@@ -42,14 +42,14 @@ TEMPLATE_TEST_CASE("rope turns pairs by their angle, and back", "", float, doubl
     std::vector<double> expected(x.begin(), x.end());
     for (Index row = 0; row < c.b * c.t; ++row)
       for (Index head = 0; head < c.h; ++head)
-        for (Index i = 0; i < half; ++i) {
+        for (Index i = 0; i < pairs; ++i) {
           const Index at = (row * c.h + head) * c.d,
                       p = c.given_positions ? given[std::size_t(row)] : start + row % c.t;
           const bool split = c.pairing == RopePairing::half_split;
           const auto first = std::size_t(at + (split ? i : 2 * i)),
-                     second = std::size_t(at + (split ? i + half : 2 * i + 1));
-          const double cosine = double(cosines[std::size_t(p * half + i)]),
-                       sine = double(sines[std::size_t(p * half + i)]);
+                     second = std::size_t(at + (split ? i + pairs : 2 * i + 1));
+          const double cosine = double(cosines[std::size_t(p * pairs + i)]),
+                       sine = double(sines[std::size_t(p * pairs + i)]);
           expected[first] = double(x[first]) * cosine - double(x[second]) * sine;
           expected[second] = double(x[second]) * cosine + double(x[first]) * sine;
         }

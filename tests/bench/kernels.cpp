@@ -59,13 +59,13 @@ double read_gbytes(double budget) {
 }
 
 // Of a linear layer with a weight (out, in): forward y = x Wᵀ, dx = dy W, dW += dyᵀ x.
-struct Shape {
+struct Product {
   const char* kind;
   Index m, n, k;
   bool a_transposed, b_transposed, accumulate;
 };
 
-double product_seconds(const Shape& s, double budget) {
+double product_seconds(const Product& s, double budget) {
   const auto values = [](Index count) { return std::vector<float>(static_cast<std::size_t>(count), 0.5F); };
   const auto a = values(s.m * s.k), b = values(s.k * s.n);
   auto c = values(s.m * s.n);
@@ -98,7 +98,7 @@ int main(int argc, char** argv) {
     struct Layer {
       Index rows, out, in;
     };
-    std::vector<Shape> shapes;
+    std::vector<Product> shapes;
     for (const auto& [rows, out, in] : {Layer{256, 2304, 768},
                                         {256, 768, 768},
                                         {256, 3072, 768},
@@ -117,7 +117,7 @@ int main(int argc, char** argv) {
     shapes.push_back({"small", 64, 64, 64, false, true, false});
 
     std::vector<double> shares;  // of the peak, where it is the bar
-    for (const Shape& s : shapes) {
+    for (const Product& s : shapes) {
       const double operations = 2 * static_cast<double>(s.m) * static_cast<double>(s.n) * static_cast<double>(s.k);
       const double seconds = product_seconds(s, budget), gflops = 1e-9 * operations / seconds;
       const double gbytes = 1e-9 * static_cast<double>(s.n * s.k) * sizeof(float) / seconds;

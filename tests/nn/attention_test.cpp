@@ -46,40 +46,40 @@ std::string names_of(const AttentionShape& shape) {
 }  // namespace
 
 TEST_CASE("attention with the options of open families gives PyTorch's numbers") {
-  const auto half = table<double>(RopePairing::half_split), interleaved = table<double>(RopePairing::interleaved);
+  const auto split = table<double>(RopePairing::half_split), interleaved = table<double>(RopePairing::interleaved);
   const auto shapes = families();
   const auto check = [&](std::size_t i, const auto* rope, const LayerPolicy& mask, const Golden& golden) {
     INFO("family " << i);
     check_golden(nn::Attention<double, Cpu>(shapes[i]), rope, mask, golden);
   };
-  check(0, &half, {},
+  check(0, &split, {},
         {{-0.0126428072960981, 0.0281101186819435, -0.0223002355468505, 2.90076261372937},
          {1.22184082409681, 0.561094379489539, 1.7920856227915, 17.1648674091872}});
-  check(1, &half, {},  // OLMoE
+  check(1, &split, {},  // OLMoE
         {{-0.0126428072960981, 0.112642007617402, -0.0857410363577505, 4.57477768918901},
          {4.0772568294794, 2.46811984721245, 3.2939303377156, 21.9019758203295, 0.517603393332458, 0.303764764297582}});
-  check(2, &half, {},  // Qwen 3
+  check(2, &split, {},  // Qwen 3
         {{-0.0126428072960981, 0.0185425462037523, 0.0124343917512093, 3.79975589354158},
          {2.16378402521935, 0.993067606589625, 2.09277976715827, 17.7573070254543, 0.146409732788081,
           0.0806344173269723}});
   check(3, &interleaved, {},  // Llama 4, layers with rope
         {{-0.0126428072960981, 0.0936932269698859, -0.019318857933347, 6.42841629011889},
          {1.86359433048911, 1.52905093405089, 4.39797332228355, 22.3168748721015}});
-  check(4, static_cast<decltype(&half)>(nullptr), {},  // and without
+  check(4, static_cast<decltype(&split)>(nullptr), {},  // and without
         {{-0.0126428072960981, 0.0755288615359291, 0.0158342877283081, 6.03790673241362},
          {1.59385560536591, 0.94917008496206, 3.79039366942031, 17.9133813748665}});
-  check(5, &half, {.window = 3},  // gpt-oss
+  check(5, &split, {.window = 3},  // gpt-oss
         {{0.308609092421491, -0.317590774505957, -0.403845697585156, 15.8773745275357},
          {1.60530665190776, 0.427800798422161, 1.17569918033743, 0.163984572390913, 1.33216782564966, 0.660973808525566,
           21.2716202982794, 2.59584271979673, 0.106349623345711}});
-  check(6, &half, {},  // Hunyuan
+  check(6, &split, {},  // Hunyuan
         {{-0.0126428072960981, 0.079227906520468, -0.0574114832509541, 4.5007242308673},
          {2.14159869689551, 0.767756044095541, 1.81113832621101, 16.9479847484563, 0.0537624328238802,
           0.0405509197588569}});
 }
 
 TEST_CASE("gradients of attention's options are finite differences") {
-  const auto half = table<double>(RopePairing::half_split);
+  const auto split = table<double>(RopePairing::half_split);
   auto shapes = families();
   shapes.push_back(
       sized({.scale = 0.4, .sinks = true, .qk_norm = QkNorm::whole, .temperature = {.beta = 0.3, .floor_scale = 1}}));
@@ -88,7 +88,7 @@ TEST_CASE("gradients of attention's options are finite differences") {
     fill_by_formula(module);
     auto x = wave<double>({2, 5, 6}, 0.3), residual = wave<double>({2, 5, 6}, 0.5);
     const auto run = [&] {
-      nn::Pass<double, Cpu> pass{.rope = half};
+      nn::Pass<double, Cpu> pass{.rope = split};
       return module(x, residual, pass, 0, LayerPolicy{.window = 3});
     };
     CHECK(gradcheck(run, x, residual, module.q.weight, module.k.weight, module.v.weight, module.o.weight) <= 1);
@@ -100,14 +100,14 @@ TEST_CASE("gradients of attention's options are finite differences") {
 }
 
 TEST_CASE("attention with options gives the same bits over a cache, however it is read") {
-  const auto half = table<float>(RopePairing::half_split);
+  const auto split = table<float>(RopePairing::half_split);
   const nn::KvCacheShape cache{.capacity = 100, .kv_heads = 2, .head_dim = 4, .windows = {0}};
   for (const auto& shape : families())
     for (const LayerPolicy& mask : {LayerPolicy{}, LayerPolicy{.window = 9}, LayerPolicy{.chunk = 20}}) {
       nn::Attention<float, Cpu> module(shape);
       fill_by_formula(module);
-      const auto results = check_same_bits(module, cache, &half, mask);
-      CHECK(difference_without_cache(module, &half, mask, results) == 0);
+      const auto results = check_same_bits(module, cache, &split, mask);
+      CHECK(difference_without_cache(module, &split, mask, results) == 0);
     }
 }
 

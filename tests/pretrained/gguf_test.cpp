@@ -83,11 +83,11 @@ TEST_CASE("a plain Transformer reads a plain file") {
 TEST_CASE("split files are one model") {
   const Scratch scratch;
   const Copy whole("llama.gguf");
-  const std::size_t half = whole.tensors.size() / 2;
+  const std::size_t middle = whole.tensors.size() / 2;
   for (std::uint16_t part = 0; part < 2; ++part) {
     Copy piece("llama.gguf");
-    piece.tensors.assign(whole.tensors.begin() + (part == 0 ? 0 : static_cast<std::ptrdiff_t>(half)),
-                         part == 0 ? whole.tensors.begin() + static_cast<std::ptrdiff_t>(half) : whole.tensors.end());
+    piece.tensors.assign(whole.tensors.begin() + (part == 0 ? 0 : static_cast<std::ptrdiff_t>(middle)),
+                         part == 0 ? whole.tensors.begin() + static_cast<std::ptrdiff_t>(middle) : whole.tensors.end());
     if (part == 1) piece.metadata = {};
     piece.metadata.set("split.no", part).set("split.count", std::uint16_t{2});
     piece.metadata.set("split.tensors.count", static_cast<std::int32_t>(whole.tensors.size()));

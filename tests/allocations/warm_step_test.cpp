@@ -26,20 +26,20 @@ std::atomic<bool> counting = false;
 }
 }  // namespace
 
-#if COUNTS_ALLOCATIONS
+#if COUNTS_ALLOCATIONS && !defined(__CUDA_ARCH__)  // nvcc takes malloc for a device's too
 extern "C" {
 void* __libc_malloc(std::size_t);
 void* __libc_calloc(std::size_t, std::size_t);
 void* __libc_realloc(void*, std::size_t);
-void* malloc(std::size_t bytes) {
+void* malloc(std::size_t bytes) noexcept {
   count();
   return __libc_malloc(bytes);
 }
-void* calloc(std::size_t n, std::size_t bytes) {
+void* calloc(std::size_t n, std::size_t bytes) noexcept {
   count();
   return __libc_calloc(n, bytes);
 }
-void* realloc(void* memory, std::size_t bytes) {
+void* realloc(void* memory, std::size_t bytes) noexcept {
   count();
   return __libc_realloc(memory, bytes);
 }

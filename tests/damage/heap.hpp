@@ -43,6 +43,7 @@ template <class Call> std::size_t peak_of(Call&& call) {
 
 }  // namespace heap
 
+#if !defined(__CUDA_ARCH__)  // nvcc takes operator new for a device's too
 [[gnu::weak]] void* operator new(std::size_t bytes) { return heap::take(bytes); }
 [[gnu::weak]] void* operator new[](std::size_t bytes) { return heap::take(bytes); }
 [[gnu::weak]] void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
@@ -56,3 +57,4 @@ template <class Call> std::size_t peak_of(Call&& call) {
 [[gnu::weak]] void operator delete[](void* memory) noexcept { heap::give(memory); }
 [[gnu::weak]] void operator delete(void* memory, std::size_t) noexcept { heap::give(memory); }
 [[gnu::weak]] void operator delete[](void* memory, std::size_t) noexcept { heap::give(memory); }
+#endif

@@ -81,7 +81,7 @@ TEST_CASE("floating-point types convert on the way") {
     CHECK(io::Safetensors(path).find("layers.0.bias")->dtype == dtype);
     CHECK(io::Safetensors(path).find("steps")->dtype == DType::i64);
     float rounded = 0.1F;
-    if (dtype == DType::f16) rounded = static_cast<float>(half(0.1F));
+    if (dtype == DType::f16) rounded = static_cast<float>(atom::half(0.1F));
     if (dtype == DType::bf16) rounded = static_cast<float>(bfloat16(0.1F));
     auto as_float = net<float>(0);
     io::load(path, as_float);
@@ -115,12 +115,12 @@ TEST_CASE("all that does not fit is one sentence, and nothing is changed") {
   other.layers[1].bias = Tensor<float>::zeros({3});
   other.layers[1].weight = {};
   io::save(path, other);
-  auto module = net<float>(0);
-  CHECK(error_of([&] { io::load(path, module); }) ==
+  auto loaded = net<float>(0);
+  CHECK(error_of([&] { io::load(path, loaded); }) ==
         "[" + path +
             "] the tensors do not fit the module: shape of \"layers.0.weight\": found (2, 3), expected (3, 2); "
             "missing \"layers.1.weight\"; surplus \"layers.1.bias\"");
-  CHECK(module.layers[0].bias.to_vector()[0] == 0);
+  CHECK(loaded.layers[0].bias.to_vector()[0] == 0);
 
   Layer<float> numbers{Tensor<float>::zeros({2}), {}};
 

@@ -10,6 +10,15 @@
 
 using namespace atom;
 
+namespace experts_test {
+
+struct Holder {
+  nn::Experts<double, Cpu> experts;
+  template <class Self, class F> static void visit(Self& self, F&& f) { f("experts", self.experts); }
+};
+
+}  // namespace experts_test
+
 namespace {
 
 using Module = nn::Experts<double, Cpu>;
@@ -19,11 +28,6 @@ enum class Situation { several, one_token, all_to_one };
 struct Case {
   nn::ExpertsShape shape;
   nn::TopKRouter router;
-};
-
-struct Holder {
-  Module experts;
-  template <class Self, class F> static void visit(Self& self, F&& f) { f("experts", self.experts); }
 };
 
 constexpr Index width = 4, experts = 8;
@@ -156,12 +160,12 @@ TEST_CASE("gradients of routers and experts", "[experts]") {
 }
 
 TEST_CASE("ties go to the lowest experts", "[experts]") {
-  auto module = random_module(shape_of({.active = 3}), 1);
-  module.router.weight.assign(std::vector<double>(static_cast<std::size_t>(experts * width), 0.0));
+  auto layer = random_module(shape_of({.active = 3}), 1);
+  layer.router.weight.assign(std::vector<double>(static_cast<std::size_t>(experts * width), 0.0));
   std::vector<std::int32_t> seen;
   const nn::RoutingProbe<double, Cpu> probe = [&](const auto& event) { seen = event.ids.to_vector(); };
   Pass pass{.probe = &probe};
-  module(input(Situation::one_token, 1), {}, pass, 0, nn::TopKRouter{});
+  layer(input(Situation::one_token, 1), {}, pass, 0, nn::TopKRouter{});
   CHECK(seen == std::vector<std::int32_t>{0, 1, 2});
 }
 
@@ -193,7 +197,7 @@ TEST_CASE("loads count training passes once, not evaluation nor recomputation", 
 }
 
 TEST_CASE("update_balance moves the choice by the sign of the load's error", "[experts]") {
-  Holder model{random_module(shape_of({.active = 2, .select_bias = true}), 3)};
+  experts_test::Holder model{random_module(shape_of({.active = 2, .select_bias = true}), 3)};
   const auto before = model.experts.select_bias.to_vector();
   everything(model.experts, input(Situation::several, 3), nn::TopKRouter{});
   const auto load = load_of(model.experts);
@@ -210,24 +214,24 @@ TEST_CASE("a token's bits do not depend on its batch or on threads", "[experts]"
   using Single = nn::Experts<float, Cpu>;
   for (const bool scaled : {false, true}) {
     auto shape = shape_of({.active = 3, .bias = true, .scale_input = scaled, .shared_hidden = 5});
-    Single module(shape);
-    nn::for_each_tensor(module, [&](const std::string& name, auto& tensor, Role) {
+    Single layer(shape);
+    nn::for_each_tensor(layer, [&](const std::string& name, auto& tensor, Role) {
       tensor.assign(Tensor<float, Cpu>::normal(Rng(1).key(name), tensor.shape(), 0.7F).to_vector());
     });
     const nn::TopKRouter router{.score = nn::RouterScore::sigmoid, .normalise = true};
     const NoGrad no_grad;
     nn::Pass<float, Cpu> pass;
     const auto x = Tensor<float, Cpu>::normal(Rng(2).key("x"), {1, 150, width}, 1.0F);
-    const auto whole = module(x, x, pass, 0, router).to_vector();
+    const auto whole = layer(x, x, pass, 0, router).to_vector();
     for (Index row = 0; row < 150; row += 7) {
       const auto alone = ops::slice(x, 1, row, 1).clone();
-      const auto y = module(alone, alone, pass, 0, router).to_vector();
+      const auto y = layer(alone, alone, pass, 0, router).to_vector();
       REQUIRE(std::equal(y.begin(), y.end(), whole.begin() + row * width));
     }
     const int threads = default_pool().size();
     for (const int count : {1, 3}) {
       set_default_threads(count);
-      CHECK(module(x, x, pass, 0, router).to_vector() == whole);
+      CHECK(layer(x, x, pass, 0, router).to_vector() == whole);
     }
     set_default_threads(threads);
   }

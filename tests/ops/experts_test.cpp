@@ -158,16 +158,16 @@ TEST_CASE("assignments are sorted by expert, in the order of rows") {
 
 TEST_CASE("operations on experts say what is wrong") {
   const auto order = ops::expert_order(Ids::zeros({3, 2}), 4);
-  const auto x = Tensor<float>::zeros({6, 5}), w = Tensor<float>::zeros({4, 7, 5});
+  const auto x = Tensor<float, Cpu>::zeros({6, 5}), w = Tensor<float, Cpu>::zeros({4, 7, 5});
   CHECK_THROWS_WITH(ops::dispatch(x, order), "[dispatch] x has shape (6, 5), expected 3 rows");
-  CHECK_THROWS_WITH(ops::dispatch_scaled(Tensor<float>::zeros({3, 5}), x, order),
+  CHECK_THROWS_WITH(ops::dispatch_scaled(Tensor<float, Cpu>::zeros({3, 5}), x, order),
                     Contains("weights have shape (6, 5)"));
-  CHECK_THROWS_WITH(ops::grouped_linear(Tensor<float>::zeros({3, 5}), w, {}, order), Contains("expected 6 rows"));
-  CHECK_THROWS_WITH(ops::grouped_linear(x, Tensor<float>::zeros({4, 5, 7}), {}, order),
+  CHECK_THROWS_WITH(ops::grouped_linear(Tensor<float, Cpu>::zeros({3, 5}), w, {}, order), Contains("expected 6 rows"));
+  CHECK_THROWS_WITH(ops::grouped_linear(x, Tensor<float, Cpu>::zeros({4, 5, 7}), {}, order),
                     Contains("weight has shape (4, 5, 7), expected (4, out, 5)"));
-  CHECK_THROWS_WITH(ops::grouped_linear(x, w, Tensor<float>::zeros({7}), order), Contains("bias has shape (7)"));
+  CHECK_THROWS_WITH(ops::grouped_linear(x, w, Tensor<float, Cpu>::zeros({7}), order), Contains("bias has shape (7)"));
   CHECK_THROWS_WITH(ops::combine(x, x, order), Contains("weights have shape (6, 5), expected (3, 2)"));
-  CHECK_THROWS_WITH(ops::combine(x, Tensor<float>::zeros({3, 2}), order, x),
+  CHECK_THROWS_WITH(ops::combine(x, Tensor<float, Cpu>::zeros({3, 2}), order, x),
                     Contains("residual has shape (6, 5), expected (3, 5)"));
 }
 
@@ -237,11 +237,11 @@ TEMPLATE_TEST_CASE("a row has the same bits alone as among others", "", float, d
 
 TEST_CASE("the residual is added after the sum, and undefined weights are one") {
   const auto order = ops::expert_order(Ids::from({1, 0, 0, 1}, {2, 2}), 2);
-  const auto y = Tensor<float>::from({1, 2, 3, 4, 5, 6, 7, 8}, {4, 2});  // places of rows 0, 1 and 0, 1
-  const auto weights = Tensor<float>::from({10, 1, 2, 3}, {2, 2});
+  const auto y = Tensor<float, Cpu>::from({1, 2, 3, 4, 5, 6, 7, 8}, {4, 2});  // places of rows 0, 1 and 0, 1
+  const auto weights = Tensor<float, Cpu>::from({10, 1, 2, 3}, {2, 2});
   CHECK(ops::combine(y, {}, order).to_vector() == std::vector<float>{6, 8, 10, 12});
   CHECK(ops::combine(y, weights, order).to_vector() == std::vector<float>{51, 62, 27, 32});
-  const auto residual = Tensor<float>::from({100, 200, 300, 400}, {2, 2});
+  const auto residual = Tensor<float, Cpu>::from({100, 200, 300, 400}, {2, 2});
   CHECK(ops::combine(y, weights, order, residual).to_vector() == std::vector<float>{151, 262, 327, 432});
 }
 

@@ -15,6 +15,20 @@
 
 using namespace atom;
 
+namespace not_a_policy {
+
+struct NothingVisible {};
+struct ScoreWithoutPlace {  // not what a kernel calls: it must not be passed over in silence
+  template <class I> ATOM_HD bool visible(I) const { return true; }
+  ATOM_HD float score(float s) const { return 2 * s; }
+};
+struct SlopeAlone {
+  template <class I> ATOM_HD bool visible(I) const { return true; }
+  template <class S, class I> ATOM_HD S slope(S, I) const { return 2; }
+};
+
+}  // namespace not_a_policy
+
 namespace {
 
 struct CappedAlibi {
@@ -31,16 +45,8 @@ struct CappedAlibi {
 };
 static_assert(atom::ScorePolicy<CappedAlibi>);
 
-struct NothingVisible {};
-struct ScoreWithoutPlace {  // not what a kernel calls: it must not be passed over in silence
-  template <class I> ATOM_HD bool visible(I) const { return true; }
-  ATOM_HD float score(float s) const { return 2 * s; }
-};
-struct SlopeAlone {
-  template <class I> ATOM_HD bool visible(I) const { return true; }
-  template <class S, class I> ATOM_HD S slope(S, I) const { return 2; }
-};
-static_assert(!ScorePolicy<NothingVisible> && !ScorePolicy<ScoreWithoutPlace> && !ScorePolicy<SlopeAlone>);
+static_assert(!ScorePolicy<not_a_policy::NothingVisible> && !ScorePolicy<not_a_policy::ScoreWithoutPlace> &&
+              !ScorePolicy<not_a_policy::SlopeAlone>);
 static_assert(!ScorePolicy<int>);
 
 // `range` may promise too little, never too much.

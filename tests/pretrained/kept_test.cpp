@@ -25,7 +25,7 @@ Count count(Model& model) {
 Count check_kept(const std::string& folder) {
   INFO(folder);
   auto kept = pretrained::load_model<Model>(folder), full = pretrained::load_model<Model>(folder, {.full = true});
-  const auto ids = Tensor<TokenId, Cpu>::from({1, 2, 3, 4, 5, 6, 7, 8}, {2, 4});
+  const auto ids = Tensor<TokenId>::from({1, 2, 3, 4, 5, 6, 7, 8}, {2, 4});
   const NoGrad no_grad;
   CHECK(kept(ids).to_vector() == full(ids).to_vector());
   CHECK(kept.log_probabilities(ids, ids).to_vector() == full.log_probabilities(ids, ids).to_vector());
@@ -60,7 +60,7 @@ TEST_CASE("weights of 16 bits and less stay as they are", "[kept]") {
 TEST_CASE("a mapped model outlives the name of its file", "[kept]") {
   std::optional<Model> model;
   std::vector<float> before;
-  const auto ids = Tensor<TokenId, Cpu>::from({1, 2, 3}, {1, 3});
+  const auto ids = Tensor<TokenId>::from({1, 2, 3}, {1, 3});
   const NoGrad no_grad;
   {
     const Scratch folder;

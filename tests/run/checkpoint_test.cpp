@@ -10,20 +10,26 @@
 using namespace atom;
 using namespace atom::run;
 
+namespace checkpoint_test {
+
+struct TwoMoments {
+  Tensor<float, Cpu> m = Tensor<float, Cpu>::zeros({2, 3}), v = Tensor<float, Cpu>::zeros({2, 3});
+  Index updates = 0;
+  Index steps() const { return updates; }
+  void set_steps(Index steps) { updates = steps; }
+  template <class F> void for_each_state(F&& f) {
+    f("m.weight", m);
+    f("v.weight", v);
+  }
+};
+
+}  // namespace checkpoint_test
+
 namespace {
 
 // Something of each kind that a state may hold.
 struct Run {
-  struct Optimizer {
-    Tensor<float, Cpu> m = Tensor<float, Cpu>::zeros({2, 3}), v = Tensor<float, Cpu>::zeros({2, 3});
-    Index updates = 0;
-    Index steps() const { return updates; }
-    void set_steps(Index steps) { updates = steps; }
-    template <class F> void for_each_state(F&& f) {
-      f("m.weight", m);
-      f("v.weight", v);
-    }
-  } optimizer;
+  checkpoint_test::TwoMoments optimizer;
   optim::Guard guard{{.window = 8, .warm_up = 4}};
   std::uint64_t seed = 0;
   bool flag = false;

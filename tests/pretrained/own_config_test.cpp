@@ -77,7 +77,7 @@ TEST_CASE("what a family does not say of training stands beside its words", "[co
   config.moe = {.experts = 4, .router = {.normalise = true, .z = 1e-3}};
   const auto json = config_json(config);
   CHECK(type_of(json) == "mixtral");
-  CHECK(to_text(json.at("atom")) == R"({"dropout":0.125,"moe":{"router":{"z":0.001}}})");
+  CHECK(to_text(json.at("atom")) == R"({"dropout":0.125,"z":0.001})");
   CHECK(read_config(json).config == models::resolved(config));
 }
 
@@ -93,7 +93,7 @@ TEST_CASE("factors of angles are those of Llama 3, or a list", "[config]") {
     by_factors.rope_scaling.short_factors.push_back(static_cast<double>(static_cast<float>(plain[i] / scaled[i])));
   const auto json = config_json(by_factors);
   CHECK(json.at("rope_scaling") == config_json(config).at("rope_scaling"));
-  CHECK(read_config(json).config == models::resolved(by_factors));
+  CHECK(read_config(json).config == models::resolved(config));
 
   by_factors.rope_scaling.short_factors[3] = 1.5;
   const auto list = config_json(by_factors).at("rope_scaling");

@@ -52,6 +52,15 @@ template <class Router, class F> void router_fields(Router& r, F&& f) {
   f("sequence_balance", r.sequence_balance);
   f("z", r.z);
 }
+// What training needs and published forms do not say.
+template <class Config, class F> void training_fields(Config& c, F&& f) {
+  f("dropout", c.dropout);
+  f("mtp_weight", c.mtp_weight);
+  f("jitter", c.moe.router.jitter);
+  f("balance", c.moe.router.balance);
+  f("sequence_balance", c.moe.router.sequence_balance);
+  f("z", c.moe.router.z);
+}
 template <class Moe, class F> void moe_fields(Moe& m, F&& f) {
   f("experts", m.experts);
   f("active", m.active);
@@ -168,9 +177,9 @@ class FieldReader {
   template <class V> void operator()(const char* name, V& value) const { value = json_.get_or<V>(name, value); }
   void operator()(const char* name, std::vector<double>& values) const {
     const io::Json* const list = json_.find(name);
-    if (!list) return;
     values.clear();
-    for (const auto& value : list->elements(name)) values.push_back(value.as<double>());
+    if (list)
+      for (const auto& value : list->elements(name)) values.push_back(value.as<double>());
   }
   template <class V, std::size_t n>
   void operator()(const char* name, V& value, const std::string_view (&names)[n]) const {
@@ -186,7 +195,6 @@ class FieldReader {
   void operator()(const char* name, std::vector<V>& parts, const Fields& fields) const {
     const io::Json* const list = json_.find(name);
     if (!list) return;
-    parts.clear();
     for (const auto& json : list->elements(name)) fields(parts.emplace_back(), FieldReader(json));
   }
 
@@ -206,6 +214,12 @@ inline models::TransformerConfig atom_config(const io::Json& json) {
   json.get<Index>("vocab_size");
   config_fields(c, FieldReader(json));
   return c;
+}
+
+template <class Part, class Fields> io::Json all_members(const Part& part, const Fields& fields) {
+  auto json = io::Json::object();
+  fields(part, FieldWriter(json));
+  return json;
 }
 
 // Members of `json` that are not the same in `usual`, inner objects by their own members.

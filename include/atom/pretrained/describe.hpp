@@ -8,12 +8,6 @@ namespace atom::pretrained {
 
 namespace detail {
 
-template <class Part, class Fields> io::Json all_members(const Part& part, const Fields& fields) {
-  auto json = io::Json::object();
-  fields(part, FieldWriter(json));
-  return json;
-}
-
 // The layers of which `has` is true, in the shortest words that say which.
 inline std::string layers_where(const std::vector<bool>& has) {
   const auto n = std::ssize(has), count = std::ranges::count(has, true);

@@ -95,11 +95,9 @@ inline PublishedModel read_config(const io::Json& json) {
   }
   const Keys keys(text, nested ? &json : nullptr);
   model.family = &*found;
-  model.config = models::resolved(found->config(keys));
-  if (const io::Json* const own = keys.find("atom")) {  // see config_json
-    detail::config_fields(model.config, detail::FieldReader(*own));
-    model.config = models::resolved(model.config);
-  }
+  model.config = found->config(keys);
+  if (const io::Json* const own = keys.find("atom")) detail::training_fields(model.config, detail::FieldReader(*own));
+  model.config = models::resolved(model.config);
   for (const char* name : {"model_type", "architectures", "torch_dtype", "dtype", "transformers_version",
                            "quantization_config", "text_config"})
     static_cast<void>(keys.contains(name));

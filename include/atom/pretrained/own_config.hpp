@@ -10,11 +10,10 @@ namespace atom::pretrained {
 
 namespace detail {
 
-// The config without the list of its layers where they are all plain.
-inline models::TransformerConfig unlisted(models::TransformerConfig c) {
-  const auto plain = [](const models::LayerConfig& layer) { return layer == models::LayerConfig(); };
-  if (std::ranges::all_of(c.layer, plain)) c.layer.clear();
-  return c;
+// Whether a config says the model of another one, whatever it says of training.
+inline bool says(const models::TransformerConfig& said, const models::TransformerConfig& c) {
+  return computed(said) == computed(c) && said.norm_offset == c.norm_offset && said.mtp == c.mtp &&
+         same_angles(said, c);
 }
 
 // A config as a family says it, or nothing where its form says another model. What it does not say of training stands
@@ -27,13 +26,10 @@ inline std::optional<io::Json> said_by(const Family& family, const models::Trans
     if (own.is_null()) return std::nullopt;
     for (const auto& [name, value] : own.members()) json.set(name, value);
     const auto said = read_config(json).config;
-    using Kind = ops::RopeScaling::Kind;
-    if (const Kind kind = c.rope_scaling.kind; kind != said.rope_scaling.kind && kind != Kind::factors)
-      return std::nullopt;
-    if (!differences(c, said).empty() || said.norm_offset != c.norm_offset || said.mtp != c.mtp) return std::nullopt;
-    const auto rest = members_unlike(atom_json(unlisted(c)), atom_json(unlisted(said)));
+    if (!says(said, c)) return std::nullopt;
+    const auto fields = [](auto&& config, auto&& f) { training_fields(config, f); };
+    const auto rest = members_unlike(all_members(c, fields), all_members(said, fields));
     if (!rest.members().empty()) json.set("atom", rest);
-    if (unlisted(read_config(json).config) != unlisted(c)) return std::nullopt;
   } catch (const Error&) {
     return std::nullopt;
   }
@@ -42,8 +38,8 @@ inline std::optional<io::Json> said_by(const Family& family, const models::Trans
 
 }  // namespace detail
 
-// The config.json that read_config reads as this config: of the family named, if that says the model; else of the first
-// that says it without a word of our own, or with some; else in our own form (model_type atom), for our own programs.
+// The config.json that read_config reads as this model: of the family named, if that says it; else of the first that
+// says it without a word of our own, or with some; else in our own form (model_type atom), for our own programs.
 inline io::Json config_json(const models::TransformerConfig& config, std::string_view model_type = {}) {
   const auto c = models::resolved(config);
   std::optional<io::Json> nearest;

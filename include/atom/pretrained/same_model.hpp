@@ -53,6 +53,8 @@ inline bool close(double a, double b) { return std::abs(a - b) <= 1e-6 * std::ma
 inline bool same_angles(const models::TransformerConfig& a, const models::TransformerConfig& b) {
   if (!a.rotary() || !b.rotary()) return a.rotary() == b.rotary();
   if (a.rope_scaling == b.rope_scaling) return close(a.rope_theta, b.rope_theta);
+  constexpr Index widest = 1 << 16;  // far beyond any head
+  if (a.rotary_dim != b.rotary_dim || a.rotary_dim > widest) return false;
   const Index original = std::max<Index>(a.rope_scaling.original_context, 1);
   for (const Index length : {Index{1}, std::min(original + 1, a.context), a.context}) {
     const auto of = [length](const models::TransformerConfig& c) {

@@ -68,6 +68,7 @@ inline models::TransformerConfig qwen2_moe_config(const Keys& k) {
 }
 
 inline io::Json qwen2_moe_json(const models::TransformerConfig& c) {
+  if (c.moe.experts == 0) return {};
   auto json = qwen_json(c);
   return set_qwen_experts(json, c)
       .set("qkv_bias", c.qkv_bias)
@@ -101,6 +102,7 @@ inline models::TransformerConfig qwen3_moe_config(const Keys& k) {
 }
 
 inline io::Json qwen3_moe_json(const models::TransformerConfig& c) {
+  if (c.moe.experts == 0) return {};
   auto json = qwen3_json(c);
   return set_qwen_experts(json, c);
 }

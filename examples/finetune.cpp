@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Supervised fine-tuning: teaches an open model to answer as the assistant of given conversations does. By default the
-// model stays as it is, in the types of its file, and low-rank adapters are trained; --full trains every weight.
+// model stays as it is, in the types of its file, and low-rank adapters are trained; --full trains every weight,
+// --train some of them.
 #include "adapted_model.hpp"
 #include "cli.hpp"
 #include "model_path.hpp"
@@ -9,6 +10,7 @@
 #include <atom/pretrained/chat_format.hpp>
 #include <atom/pretrained/folder.hpp>
 #include <atom/pretrained/messages.hpp>
+#include <atom/pretrained/parameters_named.hpp>
 #include <atom/run/metrics.hpp>
 #include <atom/run/progress.hpp>
 
@@ -22,7 +24,7 @@ using Model = FullModel;
 
 struct Options {
   std::string model, data, out, template_file;
-  std::vector<std::string> targets;
+  std::vector<std::string> targets, train;
   Index rank = 8, batch = 4, context = 512, steps = 0;
   double alpha = 16, lr = 0, epochs = 1;
   std::uint64_t seed = 0;
@@ -80,8 +82,9 @@ Outcome train(Model& model, data::ExampleBatches<>& batches, const Options& o, I
 int program(Options o) {
   set_default_threads(o.threads);
   o.model = model_path(o.model);
+  o.full = o.full || !o.train.empty();
   check(!o.full || !pretrained::is_gguf(o.model), o.model,
-        "--full writes a folder like the model's: expected a folder");
+        "--full and --train write a folder like the model's: expected a folder");
   const auto tokenizer = pretrained::load_tokenizer(o.model);
   auto conversations = read_conversations(o, tokenizer);
   if (conversations.last_turn_only > 0)
@@ -93,6 +96,7 @@ int program(Options o) {
                                  {.batch = o.batch, .context = context, .seed = o.seed});
   if (pretrained::is_gguf(o.model)) pretrained::set_pairing(model, pretrained::folder_pairing(o.model));
   const auto layers = pretrained::published_linears(o.model, model);
+  if (!o.train.empty()) nn::train_only(model, pretrained::parameters_named(o.model, o.train));
   if (!o.full)
     nn::add_lora(
         model,
@@ -138,6 +142,10 @@ int main(int argc, char** argv) {
   app.add_option("--seed", o.seed, "of order and adapters");
   app.add_option("--threads", o.threads, "threads")->check(CLI::PositiveNumber);
   app.add_flag("--full", o.full, "train every weight, and write the whole model");
+  app.add_option("--train", o.train,
+                 "like --full, but only weights of these published names, in which * is anything: '*.layers.29.*'")
+      ->delimiter(',')
+      ->excludes("--targets");
   app.add_flag("--quiet", o.quiet, "no progress");
   return cli::run(app, argc, argv, [&] { return program(o); });
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attention on the processor against the plain formula in double, and the promise of equal bits.
+#include <atom/backend/attention.hpp>
+
 #include "catch.hpp"
 
-#include <atom/backend/attention.hpp>
 #include <atom/policy/alibi.hpp>
 #include <atom/policy/causal.hpp>
 #include <atom/policy/chunked.hpp>

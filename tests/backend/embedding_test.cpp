@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <atom/backend/check_ids.hpp>
 #include <atom/backend/embedding.hpp>
+
+#include <atom/backend/check_ids.hpp>
 
 #include "backend/everywhere.hpp"
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Element-wise kernels: any strides, places, types; lanes compute the bits of scalars; threads change nothing.
-#include <atom/backend/for_each.hpp>
 #include <atom/backend/pointwise.hpp>
+
+#include <atom/backend/for_each.hpp>
 
 #include "../catch.hpp"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "../catch.hpp"
-
 #include <atom/core/utf8.hpp>
+
+#include "../catch.hpp"
 
 using namespace atom;
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <atom/data/batches.hpp>
+
 #include "../catch.hpp"
 #include "../io/scratch.hpp"
 
-#include <atom/data/batches.hpp>
 #include <atom/data/char_vocab.hpp>
 
 #include <map>

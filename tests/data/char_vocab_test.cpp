@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <atom/data/char_vocab.hpp>
+
 #include "../catch.hpp"
 #include "../io/scratch.hpp"
-
-#include <atom/data/char_vocab.hpp>
 
 using namespace atom;
 using data::CharVocab;

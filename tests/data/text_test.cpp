@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <atom/data/text.hpp>
+
 #include "../catch.hpp"
 #include "../io/scratch.hpp"
-
-#include <atom/data/text.hpp>
 
 using namespace atom;
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <atom/data/token_file.hpp>
+
 #include "../catch.hpp"
 #include "../io/scratch.hpp"
-
-#include <atom/data/token_file.hpp>
 
 using namespace atom;
 using data::TokenFile;

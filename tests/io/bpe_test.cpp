@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <atom/io/bpe.hpp>
+
 #include "../catch.hpp"
 #include "scratch.hpp"
-
-#include <atom/io/bpe.hpp>
 
 #include <random>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <cstring>
-
 #include <atom/io/file.hpp>
+
+#include <cstring>
 
 #include "catch.hpp"
 #include "io/scratch.hpp"

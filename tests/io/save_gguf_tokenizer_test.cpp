@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <atom/io/save_gguf_tokenizer.hpp>
+
 #include "../catch.hpp"
 #include "scratch.hpp"
 
 #include <atom/io/bpe_trainer.hpp>
 #include <atom/io/json.hpp>
-#include <atom/io/save_gguf_tokenizer.hpp>
 #include <atom/io/tokenizer_json.hpp>
 
 using namespace atom;

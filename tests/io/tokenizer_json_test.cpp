@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <atom/io/tokenizer_json.hpp>
+
 #include "../catch.hpp"
 #include "scratch.hpp"
 
 #include <atom/io/bpe_trainer.hpp>
-#include <atom/io/tokenizer_json.hpp>
 
 using namespace atom;
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <atom/io/unicode.hpp>
+
 #include "../catch.hpp"
 
 #include <atom/io/bpe_alphabet.hpp>
-#include <atom/io/unicode.hpp>
 
 using namespace atom;
 namespace chars = io::chars;

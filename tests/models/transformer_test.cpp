@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <atom/models/transformer.hpp>
+
 #include "catch.hpp"
 #include "invariance.hpp"
 
 #include <atom/autograd/backward.hpp>
-#include <atom/models/transformer.hpp>
 #include <atom/optim/adamw.hpp>
 #include <atom/policy/sliding_window.hpp>
 #include <atom/sample/generate.hpp>

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Routers and experts as modules: gradients of every rule against differences in double, what is counted and observed,
 // and each token's bits alone and in any batch.
+#include <atom/nn/experts.hpp>
+
 #include "catch.hpp"
 
 #include <atom/autograd/gradcheck.hpp>
-#include <atom/nn/experts.hpp>
 #include <atom/nn/sparse_mixer.hpp>
 #include <atom/optim/balance.hpp>
 

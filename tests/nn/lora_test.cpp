@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Low-rank adapters: what a layer with one computes and learns, over tensors and over stored weights.
+#include <atom/nn/lora.hpp>
+
 #include <atom/nn/embedding.hpp>
 #include <atom/nn/latent_attention.hpp>
-#include <atom/nn/lora.hpp>
 
 #include "attention_checks.hpp"
 #include "stored.hpp"

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The attention operations: beside the plain composition, against finite differences, over a cache, and their errors.
-#include <atom/autograd/gradcheck.hpp>
 #include <atom/ops/attention.hpp>
+
+#include <atom/autograd/gradcheck.hpp>
 #include <atom/ops/attention_plain.hpp>
 #include <atom/policy/alibi.hpp>
 #include <atom/policy/causal.hpp>

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The fused head against its definition, and across splits of a step.
+#include <atom/ops/linear_cross_entropy.hpp>
+
 #include <atom/autograd/backward.hpp>
 #include <atom/ops/linear.hpp>
-#include <atom/ops/linear_cross_entropy.hpp>
 #include <atom/ops/matmul.hpp>
 #include <atom/ops/shape.hpp>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "../catch.hpp"
-
 #include <atom/optim/guard.hpp>
+
+#include "../catch.hpp"
 
 #include <cmath>
 #include <limits>

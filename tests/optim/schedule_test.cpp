@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "../catch.hpp"
-
 #include <atom/optim/schedule.hpp>
+
+#include "../catch.hpp"
 
 #include <bit>
 #include <cmath>

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Adapters in PEFT's folders: against PEFT's own, to a folder and back, fused modules, and what is refused.
+#include <atom/pretrained/adapter.hpp>
+
 #include "golden/golden.hpp"
 
 #include <atom/autograd/backward.hpp>
-#include <atom/pretrained/adapter.hpp>
 #include <atom/pretrained/folder.hpp>
 #include <atom/pretrained/gguf/save_gguf.hpp>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "../catch.hpp"
-
 #include <atom/pretrained/describe.hpp>
+
+#include "../catch.hpp"
 
 using namespace atom;
 using pretrained::layer_pattern;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Models of GGUF files as Hugging Face folders: the family, its names, and the same logits.
+#include <atom/pretrained/folder_form.hpp>
+
 #include "../catch.hpp"
 #include "../io/scratch.hpp"
 
 #include <atom/pretrained/folder.hpp>
-#include <atom/pretrained/folder_form.hpp>
 
 using namespace atom;
 using Model = models::FullTransformer<float, Cpu>;

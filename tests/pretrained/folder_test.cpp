@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Models to Hugging Face folders and back: names and layouts of the families, the same bits, and what does not fit.
+#include <atom/pretrained/folder.hpp>
+
 #include "catch.hpp"
 
 #include <atom/io/tensors.hpp>
-#include <atom/pretrained/folder.hpp>
 #include <cstdlib>
 
 using namespace atom;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which tokens of a conversation are learnt.
+#include <atom/pretrained/messages.hpp>
+
 #include "../catch.hpp"
 #include "../io/scratch.hpp"
 
 #include <atom/io/tokenizer_json.hpp>
-#include <atom/pretrained/messages.hpp>
 
 using namespace atom;
 using io::ChatTemplate;

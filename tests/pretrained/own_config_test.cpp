@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // config.json of models that have none: the family that says them, and what it does not say.
+#include <atom/pretrained/own_config.hpp>
+
 #include "catch.hpp"
 
 #include <atom/io/json.hpp>
-#include <atom/pretrained/own_config.hpp>
 #include <filesystem>
 
 using namespace atom;

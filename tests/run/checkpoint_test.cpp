@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <atom/run/checkpoint.hpp>
+
 #include "../catch.hpp"
 #include "../io/scratch.hpp"
 
 #include <atom/optim/guard.hpp>
-#include <atom/run/checkpoint.hpp>
 
 #include <filesystem>
 

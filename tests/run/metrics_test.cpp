@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <atom/run/metrics.hpp>
+
 #include "../catch.hpp"
 #include "../io/scratch.hpp"
-
-#include <atom/run/metrics.hpp>
 
 #include <limits>
 

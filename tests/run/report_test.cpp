@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "../catch.hpp"
-
 #include <atom/run/report.hpp>
+
+#include "../catch.hpp"
 
 using namespace atom::run;
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <atom/run/run_folder.hpp>
+
 #include "../catch.hpp"
 #include "../io/scratch.hpp"
 
-#include <atom/run/run_folder.hpp>
 #include <atom/run/run_json.hpp>
 
 #include <limits>

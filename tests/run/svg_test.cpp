@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "../catch.hpp"
-
 #include <atom/run/svg.hpp>
+
+#include "../catch.hpp"
 
 #include <numeric>
 

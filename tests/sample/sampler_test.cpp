@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <atom/sample/sampler.hpp>
+
 #include "catch.hpp"
 
 #include <atom/core/random.hpp>
-#include <atom/sample/sampler.hpp>
 #include <set>
 
 using namespace atom;

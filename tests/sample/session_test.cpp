@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // A text that grows turn by turn is the same as one that is read anew each time.
+#include <atom/sample/session.hpp>
+
 #include "catch.hpp"
 
 #include <atom/models/transformer.hpp>
-#include <atom/sample/session.hpp>
 
 using namespace atom;
 

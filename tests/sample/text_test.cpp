@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Generation around a model that is no network: token i is always followed by i + 1, so that every result is known.
-#include "catch.hpp"
-
 #include <atom/sample/text.hpp>
+
+#include "catch.hpp"
 
 using namespace atom;
 

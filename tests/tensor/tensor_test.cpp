@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <atom/tensor/tensor.hpp>
+
 #include "catch.hpp"
 
 #include <atom/ops/shape.hpp>
-#include <atom/tensor/tensor.hpp>
 
 using namespace atom;
 

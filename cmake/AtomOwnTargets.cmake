@@ -7,6 +7,9 @@ add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:${warnings};-Wpedantic>")
 list(JOIN warnings "," warnings)  # without -Wpedantic: what nvcc hands to the host compiler is not pedantic
 add_compile_options("$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=${warnings};--Werror=all-warnings>")
 
+# g++ collects its garbage late: a sixth less time, half as much memory again.
+add_compile_options("$<$<COMPILE_LANG_AND_ID:CXX,GNU>:--param=ggc-min-heapsize=1200000>")
+
 # The models that most programs use are compiled once. Not by nvcc: a kernel belongs to the file that launches it.
 if(NOT ATOM_CUDA)
   if(NOT TARGET atom_models)

@@ -63,10 +63,10 @@ void save(const std::string& folder, const models::Transformer<T, D, Policy, Rou
   const DType dtype = options.dtype.value_or(dtype_of<T>);
   config.set("torch_dtype", detail::torch_name_of(dtype));
   auto generation = io::Json::object({{"do_sample", true}, {"temperature", 1.0}});
-  if (options.end_of_text) {
-    config.set("eos_token_id", *options.end_of_text);
-    generation.set("eos_token_id", *options.end_of_text);
-  }
+  // Said also where there is none: a family's default may lie beyond this vocabulary.
+  config.set("bos_token_id", io::Json());
+  config.set("eos_token_id", options.end_of_text ? io::Json(*options.end_of_text) : io::Json());
+  if (options.end_of_text) generation.set("eos_token_id", *options.end_of_text);
   io::write_file(folder + "/config.json", to_pretty_text(config));
   io::write_file(folder + "/generation_config.json", to_pretty_text(generation));
   const auto parameters = parameters_of(model);

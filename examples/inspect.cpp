@@ -28,8 +28,15 @@ double as_double(auto number) { return static_cast<double>(number); }
 
 // ---- what is stored ---------------------------------------------------------------------------------------------
 
-// Tensors of either kind of file: number, bytes, and both by type.
-template <class Infos, class TypeOf> io::Json stored(const Infos& tensors, TypeOf type_of, bool list) {
+struct Stored {
+  std::string name;
+  std::string type;
+  Shape shape;
+  Index bytes;
+};
+
+// The tensors of a file: number, bytes, and both by type.
+io::Json stored(const std::vector<Stored>& tensors, bool list) {
   struct Sum {
     Index tensors = 0, bytes = 0;
   };
@@ -37,17 +44,16 @@ template <class Infos, class TypeOf> io::Json stored(const Infos& tensors, TypeO
   Sum all;
   Index elements = 0;
   io::Json::Array rows;
-  for (const auto& tensor : tensors) {
-    const auto bytes = static_cast<Index>(tensor.bytes());
-    for (Sum* sum : {&all, &sums[std::string(type_of(tensor))]}) {
+  for (const auto& [name, type, shape, bytes] : tensors) {
+    for (Sum* sum : {&all, &sums[type]}) {
       ++sum->tensors;
       sum->bytes += bytes;
     }
-    elements += element_count(tensor.shape);
+    elements += element_count(shape);
     if (list)
-      rows.push_back(io::Json::object({{"name", tensor.name},
-                                       {"type", type_of(tensor)},
-                                       {"shape", std::vector<Index>(tensor.shape.begin(), tensor.shape.end())},
+      rows.push_back(io::Json::object({{"name", name},
+                                       {"type", type},
+                                       {"shape", std::vector<Index>(shape.begin(), shape.end())},
                                        {"bytes", bytes}}));
   }
   auto types = io::Json::object();
@@ -59,12 +65,16 @@ template <class Infos, class TypeOf> io::Json stored(const Infos& tensors, TypeO
   return json;
 }
 io::Json stored(const io::Safetensors& file, bool list) {
-  return stored(
-      file.tensors(), [](const auto& tensor) { return name_of(tensor.dtype); }, list);
+  std::vector<Stored> tensors;
+  for (const auto& t : file.tensors())
+    tensors.push_back({t.name, std::string(name_of(t.dtype)), t.shape, static_cast<Index>(t.bytes())});
+  return stored(tensors, list);
 }
 io::Json stored(const io::Gguf& file, bool list) {
-  return stored(
-      file.tensors(), [](const auto& tensor) { return name_of(tensor.type); }, list);
+  std::vector<Stored> tensors;
+  for (const auto& t : file.tensors())
+    tensors.push_back({t.name, std::string(name_of(t.type)), t.shape, static_cast<Index>(t.bytes())});
+  return stored(tensors, list);
 }
 
 // ---- what it takes ----------------------------------------------------------------------------------------------

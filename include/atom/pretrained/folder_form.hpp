@@ -14,11 +14,11 @@ void set_norm_offset(models::Transformer<T, D, Policy, Router>& model, double wa
   if (c.norm != nn::NormKind::rms || c.norm_offset == wanted) return;
   check(c.latent.kv_rank == 0, "set_norm_offset", "latent attention keeps its own");
   const NoGrad no_grad;
-  nn::for_each_module(model, [&](auto& module) {
-    if constexpr (std::is_same_v<std::remove_cvref_t<decltype(module)>, nn::Norm<T, D>>) {
-      if (module.weight.defined())
-        module.weight.assign((module.weight.detach() + static_cast<T>(module.shape.offset - wanted)).to_vector());
-      module.shape.offset = wanted;
+  nn::for_each_module(model, [&](auto& norm) {
+    if constexpr (std::is_same_v<std::remove_cvref_t<decltype(norm)>, nn::Norm<T, D>>) {
+      if (norm.weight.defined())
+        norm.weight.assign((norm.weight.detach() + static_cast<T>(norm.shape.offset - wanted)).to_vector());
+      norm.shape.offset = wanted;
     }
   });
   c.norm_offset = wanted;

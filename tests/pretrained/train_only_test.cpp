@@ -92,7 +92,7 @@ TEST_CASE("what cannot be trained is refused, and nothing is changed") {
   CHECK(nn::trainable_count(model) == 8);
   CHECK(error_of([&] {
           nn::train_only(model, {"blocks.0.*", "blocks.2.*"});
-        }) == "[train_only] no parameter is named 'blocks.2.*'");
+        }) == "[train_only] no parameter is named 'blocks.2.*', expected names such as 'embedding.weight'");
   auto& q = model.blocks[1].attention.q;
   nn::set_weight(q.weight, q.stored,
                  StoredMatrix<Cpu>::copy_of(BlockType::f32, q.weight.shape(), std::as_bytes(q.weight.span())));

@@ -19,7 +19,9 @@ template <Module M> void train_only(M& model, const std::vector<std::string>& pa
     return std::ranges::any_of(patterns, [&](const auto& pattern) { return matches(pattern, name); });
   };
   std::vector<std::string> missing = patterns;
+  std::string any;  // name, as an example
   const auto found = [&](const std::string& name) {
+    if (any.empty()) any = name;
     std::erase_if(missing, [&](const auto& pattern) { return matches(pattern, name); });
   };
   for_each_tensor(model, [&](const std::string& name, const auto&, Role role) {
@@ -31,7 +33,8 @@ template <Module M> void train_only(M& model, const std::vector<std::string>& pa
           stored.defined() ? to_text("stored as ", name_of(stored.type())) : "not loaded",
           ", expected numbers that can be trained");
   });
-  check(missing.empty(), "train_only", "no parameter is named '", missing.empty() ? "" : missing[0], "'");
+  check(missing.empty(), "train_only", "no parameter is named '", missing.empty() ? "" : missing[0],
+        "', expected names such as '", any, "'");
 
   freeze(model);
   for_each_tensor(model, [&](const std::string& name, auto& tensor, Role role) {

@@ -10,10 +10,12 @@ add_compile_options("$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=${warnings};--Werror=
 # g++ collects its garbage late: a sixth less time, half as much memory again.
 add_compile_options("$<$<COMPILE_LANG_AND_ID:CXX,GNU>:--param=ggc-min-heapsize=1200000>")
 
-# The models that most programs use are compiled once. Not by nvcc: a kernel belongs to the file that launches it.
+# The models that most programs use, and their loading, are compiled once. Not by nvcc: a kernel belongs to the file that
+# launches it.
 if(NOT ATOM_CUDA)
   if(NOT TARGET atom_models)
-    add_library(atom_models STATIC ${PROJECT_SOURCE_DIR}/cmake/models.cpp)
+    file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/models*.cpp)
+    add_library(atom_models STATIC ${sources})
     atom_use(atom_models)
     target_compile_definitions(atom_models INTERFACE ATOM_EXTERN_MODELS=1)
   endif()

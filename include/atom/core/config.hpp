@@ -22,8 +22,8 @@
 #define ATOM_BASELINE_ONLY 0
 #endif
 
-// 1: another file of the program compiles models::Transformer<float> and models::FullTransformer<float>, by `template
-// class` and what the end of models/transformer.hpp names.
+// 1: another file of the program compiles models::Transformer and models::FullTransformer of float and double, and what
+// loads them, by `template` and what the ends of models/transformer.hpp and pretrained/load.hpp name.
 #ifndef ATOM_EXTERN_MODELS
 #define ATOM_EXTERN_MODELS 0
 #endif

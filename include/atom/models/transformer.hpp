@@ -289,6 +289,8 @@ template <class T, class D = Device, class Router = nn::TopKRouter> using FullTr
 #if ATOM_EXTERN_MODELS
 extern template class Transformer<float>;
 extern template class Transformer<float, Device, LayerPolicy, nn::TopKRouter>;
+extern template class Transformer<double>;
+extern template class Transformer<double, Device, LayerPolicy, nn::TopKRouter>;
 #endif
 
 }  // namespace atom::models

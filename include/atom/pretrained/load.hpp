@@ -158,8 +158,8 @@ void load_weights(const std::string& path, models::Transformer<T, D, Policy, Rou
 }
 
 struct LoadOptions {
-  bool full =
-      false;  // all weights as numbers that can be trained; else those of 16 bits and less stay in the file's type
+  // All weights as numbers that can be trained; else those of 16 bits and less stay in the file's type.
+  bool full = false;
 };
 
 // The model of a folder or FILE.gguf: a Transformer<float>, or the type given. models::FullTransformer<float> takes
@@ -176,6 +176,7 @@ M load_model(const std::string& path, const LoadOptions& options = {}, typename 
   load_weights(path, *model);
   return std::move(*model);
 }
+
 // A Transformer with all weights as numbers, and a policy of its own.
 template <class T, class D = Device, ScorePolicy Policy = Causal>
 models::Transformer<T, D, Policy> load(const std::string& path, D device = {}, Policy policy = {}) {
@@ -183,5 +184,11 @@ models::Transformer<T, D, Policy> load(const std::string& path, D device = {}, P
   load_weights(path, model);
   return model;
 }
+
+#if ATOM_EXTERN_MODELS
+extern template void load_weights(const std::string&, models::Transformer<float>&);
+extern template void load_weights(const std::string&, models::FullTransformer<float>&);
+extern template models::FullTransformer<float> load_model(const std::string&, const LoadOptions&, Device);
+#endif
 
 }  // namespace atom::pretrained

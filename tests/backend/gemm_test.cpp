@@ -182,18 +182,27 @@ TEMPLATE_TEST_CASE("an element's bits depend on its row and column alone", "", f
   }
 }
 
-TEST_CASE("each element is one chain of fma over k, begun at 0") {
+TEST_CASE("each element is a sum of blocks of k, each one chain of fma begun at 0") {
   if (best_isa() == Isa::baseline) return;
-  const Problem<float> p{{11, 50, 777, true, true}};
-  auto out = p.old;
-  gemm(Cpu{}, p.shape, p.a_input(), p.b_input(), p.output(out), true);
-  for (Index i = 0; i < p.c.m; ++i)
-    for (Index j = 0; j < p.c.n; ++j) {
-      float sum = 0;
-      for (Index k = 0; k < p.c.k; ++k)
-        sum =
-            std::fma(p.a[static_cast<std::size_t>(k * p.a_ld + i)], p.b[static_cast<std::size_t>(j * p.b_ld + k)], sum);
-      const auto at = static_cast<std::size_t>(i * p.c_ld + j);
-      REQUIRE(out[at] == p.old[at] + sum);
-    }
+  const Case some[] = {{11, 50, 777, true, true}, {11, 50, 512, false, true}, {2, 50, 777, false, true},
+                       {3, 50, 517, false, true}, {1, 32, 512, false, true},  {4, 50, 256, false, true}};
+  for (const Case& c : some) {
+    const Problem<float> p{c};
+    auto out = p.old;
+    gemm(Cpu{}, p.shape, p.a_input(), p.b_input(), p.output(out), true);
+    for (Index i = 0; i < c.m; ++i)
+      for (Index j = 0; j < c.n; ++j) {
+        float sum = 0;
+        for (Index first = 0; first < c.k; first += gemm_block) {
+          float block = 0;
+          for (Index k = first; k < std::min(first + gemm_block, c.k); ++k) {
+            const Index at_a = c.a_transposed ? k * p.a_ld + i : i * p.a_ld + k;
+            block = std::fma(p.a[static_cast<std::size_t>(at_a)], p.b[static_cast<std::size_t>(j * p.b_ld + k)], block);
+          }
+          sum += block;
+        }
+        const auto at = static_cast<std::size_t>(i * p.c_ld + j);
+        REQUIRE(out[at] == p.old[at] + sum);
+      }
+  }
 }

@@ -6,7 +6,8 @@
 
 using namespace atom;
 
-namespace {
+// Named, since nvcc warns of an unnamed one that a template which only a concept names is never used.
+namespace tensors_test {
 
 template <class T> struct Layer {
   Tensor<T> weight, bias;
@@ -48,7 +49,8 @@ struct Many {
   template <class Self, class F> static void visit(Self& self, F&& f) { f("all", self.all); }
 };
 
-}  // namespace
+}  // namespace tensors_test
+using namespace tensors_test;
 
 TEST_CASE("a module is saved and loaded by name") {
   const Scratch scratch;

@@ -98,7 +98,7 @@ template <class T> Model<T> random_model(const Config& config, std::uint64_t see
   Model<T> model(config, Rng(seed));
   nn::for_each_tensor(model, [&](const std::string& name, auto& tensor, Role role) {
     const double stddev = role == Role::matrix || role == Role::embedding ? 0.3 : 0.2;
-    const auto noise = Tensor<T>::normal(Rng(seed).key("random " + name), tensor.shape(), static_cast<T>(stddev));
+    const auto noise = Tensor<T, Cpu>::normal(Rng(seed).key("random " + name), tensor.shape(), static_cast<T>(stddev));
     tensor.assign(role == Role::norm ? (tensor.detach() + noise).to_vector() : noise.to_vector());
   });
   return model;

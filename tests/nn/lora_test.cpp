@@ -16,7 +16,8 @@
 
 using namespace test;
 
-namespace {
+// Named, since nvcc warns of an unnamed one that a template which only a concept names is never used.
+namespace lora_test {
 
 template <class T> using Layer = nn::Linear<T, Cpu>;
 
@@ -79,7 +80,8 @@ template <class T> double worst(const std::vector<T>& a, const std::vector<T>& b
   return most;
 }
 
-}  // namespace
+}  // namespace lora_test
+using namespace lora_test;
 
 TEST_CASE("the gradients of a layer with an adapter are finite differences, over tensors and stored weights") {
   for (const auto type :

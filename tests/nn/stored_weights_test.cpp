@@ -15,7 +15,8 @@
 using namespace test;
 using Matrix = StoredMatrix<Cpu>;
 
-namespace {
+// Named, since nvcc warns of an unnamed one that a template which only a concept names is never used.
+namespace stored_weights_test {
 
 // Every weight of `stored` becomes one of the type where its rows are whole blocks, else of bfloat16; `dense` gets the
 // values. Returns how many.
@@ -52,7 +53,8 @@ std::vector<std::string> names_of(const Model& model) {
   return names;
 }
 
-}  // namespace
+}  // namespace stored_weights_test
+using namespace stored_weights_test;
 
 TEST_CASE("a model is made without weights, filled with stored ones, and counted") {
   std::optional<Model> model;

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Contract of the matrix product, alone and over a batch, with what a linear layer does to the result in the same pass.
 //   s = A B  (m, k) x (k, n);   s = C + s if accumulate;   v = s + bias;   pre = v;   C = activation(v) + residual
-// Each element of A B is one chain of fma over k in ascending order, begun at 0: its bits depend on neither m, n, its
-// place, the batch, threads nor tiling, and a row alone has the bits it has in any matrix.
+// Each element of A B is a sum of blocks, gemm_block elements of k each, in ascending order; a block is one chain of
+// fma in ascending order, begun at 0. (One chain over all of k would lose a few bits where k is large.) Its bits depend
+// on neither m, n, its place, the batch, threads nor tiling, and a row alone has the bits it has in any matrix.
 #pragma once
 
 #include "../policy/activation.hpp"
 #include "device.hpp"
 
 namespace atom {
+
+inline constexpr Index gemm_block = 256;
 
 struct GemmShape {
   Index m = 0, n = 0, k = 0;  // any may be 0; with k = 0 the product is 0

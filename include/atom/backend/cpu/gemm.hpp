@@ -19,7 +19,7 @@ template <class T> struct GemmTile {
 
 template <class T> struct GemmCall {
   // Elements of k that a tile takes at a time: what the inner loop reads of B then stays in the first-level cache.
-  static constexpr Index depth = 256;
+  static constexpr Index depth = gemm_block;
   static constexpr Index widest = 48;  // the widest panel of B on any instruction set; columns per tile: a multiple
 
   GemmShape shape;

@@ -6,7 +6,7 @@
 // Twelve sums, three registers of B and one of A: all of sixteen registers; of thirty-two the same with twice the rows.
 constexpr int gemm_rows = ATOM_ISA_LEVEL == 2 ? 8 : 4;
 
-// Where the sums of a panel come from (null: they begin at 0) and go to; `add`: to what is there.
+// What the sums of a panel are added to (null: nothing) and where they go to; `add`: to what is there.
 template <class T> struct GemmSums {
   const T* from;
   Index from_ld;
@@ -23,7 +23,9 @@ template <class T> struct GemmSums {
 template <int rows, int registers, class T>
 ATOM_ALWAYS_INLINE void gemm_store(typename Lanes<T>::Raw (&sums)[rows][registers], const GemmSums<T>& s) {
   ATOM_UNROLL for (int i = 0; i < rows; ++i) ATOM_UNROLL for (int j = 0; j < registers; ++j) {
-    typename Lanes<T>::Loose& to = reinterpret_cast<typename Lanes<T>::Loose*>(s.to + i * s.to_ld)[j];
+    using Loose = typename Lanes<T>::Loose;
+    Loose& to = reinterpret_cast<Loose*>(s.to + i * s.to_ld)[j];
+    if (s.from) sums[i][j] = reinterpret_cast<const Loose*>(s.from + i * s.from_ld)[j] + sums[i][j];
     if (s.add) sums[i][j] = to + sums[i][j];
     to = sums[i][j];
   }
@@ -56,11 +58,7 @@ template <int rows, int registers, class T> ATOM_KERNEL void gemm_inner(const T*
   using V = Lanes<T>;
   using Raw = typename V::Raw;
   using Loose = typename V::Loose;
-  Raw sums[rows][registers];
-  ATOM_UNROLL for (int i = 0; i < rows; ++i) ATOM_UNROLL for (int j = 0; j < registers; ++j) {
-    sums[i][j] = Raw{};
-    if (s.from) sums[i][j] = reinterpret_cast<const Loose*>(s.from + i * s.from_ld)[j];
-  }
+  Raw sums[rows][registers] = {};
   for (; depth > 0; depth -= gemm_steps) {
     ahead.ask(lines);
     const Index steps = depth < gemm_steps ? depth : gemm_steps;
@@ -158,9 +156,17 @@ ATOM_KERNEL void gemm_thin(const T* a, Index a_ld, const T* b, Index b_ld, Index
   using X = Transpose<T>;
   using Raw = typename X::Raw;
   constexpr int registers = Lanes<T>::registers;
-  Raw sums[rows][registers] = {};
+  Raw sums[rows][registers] = {}, before[rows][registers] = {};
   Index p = 0;
+  const auto end_block = [&]() ATOM_INLINE_LAMBDA {
+    if (p == 0 || p % gemm_block != 0) return;
+    ATOM_UNROLL for (int i = 0; i < rows; ++i) ATOM_UNROLL for (int j = 0; j < registers; ++j) {
+      before[i][j] = p == gemm_block ? sums[i][j] : before[i][j] + sums[i][j];
+      sums[i][j] = Raw{};
+    }
+  };
   for (; p + X::per_line <= depth; p += X::per_line) {
+    end_block();
     X::prefetch(b + 16 * b_ld, b_ld, 16, p);
     ATOM_UNROLL for (int j = 0; j < registers; ++j) {
       Raw x[X::per_line];
@@ -171,6 +177,7 @@ ATOM_KERNEL void gemm_thin(const T* a, Index a_ld, const T* b, Index b_ld, Index
     }
   }
   for (; p < depth; ++p) {
+    end_block();
     T column[16];
     for (int r = 0; r < 16; ++r) column[r] = b[r * b_ld + p];
     ATOM_UNROLL for (int j = 0; j < registers; ++j) {
@@ -178,6 +185,11 @@ ATOM_KERNEL void gemm_thin(const T* a, Index a_ld, const T* b, Index b_ld, Index
       ATOM_UNROLL for (int i = 0; i < rows; ++i) {
         ATOM_CALL_NATIVE(Native<T>::fma)(sums[i][j], a[i * a_ld + p] - Raw{}, x);
       }
+    }
+  }
+  if (depth > gemm_block) {
+    ATOM_UNROLL for (int i = 0; i < rows; ++i) ATOM_UNROLL for (int j = 0; j < registers; ++j) {
+      sums[i][j] = before[i][j] + sums[i][j];
     }
   }
   gemm_store<rows, registers>(sums, s);

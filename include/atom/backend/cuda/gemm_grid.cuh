@@ -14,7 +14,12 @@ ATOM_HD T gemm_element(const GemmInput<T>& a, const GemmInput<T>& b, Index k, In
   const T* right = b.data + product * b.batch_stride + (b.transposed ? column * b.ld : column);
   const Index left_step = a.transposed ? a.ld : 1, right_step = b.transposed ? 1 : b.ld;
   T sum = 0;
-  for (Index i = 0; i < k; ++i) sum = math::fma(left[i * left_step], right[i * right_step], sum);
+  for (Index i = 0; i < k;) {
+    T block = 0;
+    for (const Index end = k - i < gemm_block ? k : i + gemm_block; i < end; ++i)
+      block = math::fma(left[i * left_step], right[i * right_step], block);
+    sum += block;
+  }
   return sum;
 }
 

@@ -36,7 +36,8 @@ void save_companions(const std::string& folder, const std::string& in) {
   const auto tokenizer = pretrained::load_tokenizer(in);
   io::save_tokenizer(folder + "/tokenizer.json", tokenizer);
   auto settings = io::Json::object({{"tokenizer_class", "PreTrainedTokenizerFast"}});
-  for (const auto& [name, token] : pretrained::load_special_tokens(in).members()) settings.set(name, token);
+  const auto special = pretrained::load_special_tokens(in);
+  for (const auto& [name, token] : special.members()) settings.set(name, token);
   io::write_file(folder + "/tokenizer_config.json", to_pretty_text(settings));
   if (const auto text = pretrained::load_chat_template(in)) io::write_file(folder + "/chat_template.jinja", *text);
 }

@@ -46,10 +46,9 @@ TEST_CASE("the config of a published model, written anew, is that config in the 
 }
 
 TEST_CASE("a config of our own has the form of the family that says it", "[config]") {
-  using models::TransformerConfig;
-  using Config = TransformerConfig;  // by name: nvcc loses nested initialisers in a lambda of auto&
-  auto llama = TransformerConfig::llama(17, 4, 2, 8, 16);
-  CHECK(type_of(TransformerConfig::gpt2(17, 4, 2, 8, 16)) == "gpt2");
+  using Config = models::TransformerConfig;  // by name below: nvcc loses nested initialisers in a lambda of auto&
+  auto llama = Config::llama(17, 4, 2, 8, 16);
+  CHECK(type_of(Config::gpt2(17, 4, 2, 8, 16)) == "gpt2");
   CHECK(type_of(llama) == "llama");
   const auto with = [&](auto change) {
     auto config = llama;

@@ -3,12 +3,8 @@
 // POSIX only. A name has one writer at a time. Every error names the file and says what the system said.
 #pragma once
 
+#include "../core/mapped_file.hpp"
 #include "system.hpp"
-
-#include <memory>
-#include <span>
-
-#include <sys/mman.h>
 
 namespace atom::io {
 
@@ -34,8 +30,7 @@ class File {
     if (size == 0) return nullptr;
     void* const memory = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor_.number(), 0);
     if (memory == MAP_FAILED) fail_system(path_, "cannot be mapped");
-    return {static_cast<const std::byte*>(memory),
-            [size](const std::byte* at) { ::munmap(const_cast<std::byte*>(at), size); }};
+    return {static_cast<const std::byte*>(memory), atom::detail::Unmap{size}};
   }
 
   // Fills `into` with the bytes from `offset` on. Errors: beyond the end; the system's; the file has become shorter.

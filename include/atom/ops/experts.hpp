@@ -112,6 +112,9 @@ void for_members(const StoredMatrix<D>& stack, const Buffer<std::int32_t, D>& of
 template <class T, class D> void stored_gemm(const GroupedRows& s, const Buffer<std::int32_t, D>& offsets,
                                              const StoredMatrix<D>& stack, const T* x, const T* bias, T* y) {
   for_members(stack, offsets, [&](Index e, Index begin, Index rows) {
+    if (packed_product(stack.member(e), rows, x + begin * s.in, GemmOutput<T>{.data = y + begin * s.out, .ld = s.out},
+                       GemmEpilogue<T>{.bias = bias ? bias + e * s.out : nullptr}))
+      return;
     for (Panels<T, D> panel(Along::rows, {}, stack.member(e)); panel.next();)
       gemm(offsets.device(), {.m = rows, .n = panel.count, .k = s.in},
            GemmInput<T>{.data = x + begin * s.in, .ld = s.in}, {.data = panel.values, .ld = s.in, .transposed = true},

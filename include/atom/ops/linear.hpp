@@ -15,7 +15,8 @@ template <class T, class D> struct LinearOptions {
 };
 
 // activation(x Wᵀ + bias) + residual: x (..., in), weight (out, in), bias (out) or undefined -> (..., out). A stored
-// weight gives the bits that the tensor of its values gives, and gets no gradient. Errors: shapes; no weight.
+// weight gives the bits that the tensor of its values gives, unless it is packed (tensor/pack.hpp), and gets no gradient.
+// Errors: shapes; no weight.
 template <class T, class D> Tensor<T, D> linear(const Tensor<T, D>& x, const Weight<T, D>& weight,
                                                 const std::type_identity_t<Tensor<T, D>>& bias,
                                                 const std::type_identity_t<LinearOptions<T, D>>& options = {}) {
@@ -42,15 +43,19 @@ template <class T, class D> Tensor<T, D> linear(const Tensor<T, D>& x, const Wei
                          (x.requires_grad() || weight.dense.requires_grad() || bias.requires_grad());
   Buffer<T, D> y(device, shape), pre;
   if (keeps_pre) pre = Buffer<T, D>(device, shape);
-  for (detail::Panels<T, D> panel(detail::Along::rows, w, weight.stored); panel.next();) {
+  const auto epilogue_from = [&](Index first) {
     GemmEpilogue<T> epilogue{.activation = options.activation};
-    if (offset.defined()) epilogue.bias = offset.data() + panel.first;
-    if (keeps_pre) epilogue.pre = {.data = pre.mutable_data() + panel.first, .ld = out};
-    if (added.defined()) epilogue.residual = {.data = added.data() + panel.first, .ld = out};
-    gemm(device, {.m = rows, .n = panel.count, .k = in}, rows_of(input, in),
-         {.data = panel.values, .ld = in, .transposed = true},
-         GemmOutput<T>{.data = y.mutable_data() + panel.first, .ld = out}, false, epilogue);
-  }
+    if (offset.defined()) epilogue.bias = offset.data() + first;
+    if (keeps_pre) epilogue.pre = {.data = pre.mutable_data() + first, .ld = out};
+    if (added.defined()) epilogue.residual = {.data = added.data() + first, .ld = out};
+    return epilogue;
+  };
+  if (!detail::packed_product(weight.stored, rows, input.data(), GemmOutput<T>{.data = y.mutable_data(), .ld = out},
+                              epilogue_from(0)))
+    for (detail::Panels<T, D> panel(detail::Along::rows, w, weight.stored); panel.next();)
+      gemm(device, {.m = rows, .n = panel.count, .k = in}, rows_of(input, in),
+           {.data = panel.values, .ld = in, .transposed = true},
+           GemmOutput<T>{.data = y.mutable_data() + panel.first, .ld = out}, false, epilogue_from(panel.first));
 
   return record<"linear">(
       y,

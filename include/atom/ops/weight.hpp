@@ -22,6 +22,17 @@ template <class T, class D> struct Weight {
 
 namespace detail {
 
+// y = epilogue(x Wᵀ) by the matrix itself; false: it is not packed, nothing is done.
+template <class T, class D> bool packed_product(const StoredMatrix<D>& matrix, Index rows, const T* x, GemmOutput<T> y,
+                                                const GemmEpilogue<T>& epilogue) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (!matrix.is_packed()) return false;
+    matrix.multiply(rows, x, y, epilogue);
+    return true;
+  }
+  return false;
+}
+
 enum class Along { rows, columns };
 
 // The rows or columns of a contiguous matrix, or of a stored one, in order:
@@ -52,7 +63,7 @@ template <class T, class D> class Panels {
     const Index size = by_rows ? part.rows : part.columns, other = by_rows ? part.columns : part.rows;
     if (first == size) return false;
     if constexpr (std::is_same_v<T, float>)
-      if (part.type == BlockType::f32) {  // where they lie
+      if (part.type == BlockType::f32 && !stored_.is_packed()) {  // where they lie
         count = size;
         values = part.values<float>(0);
         return true;

@@ -5,6 +5,8 @@
 
 #include "../backend/dequantise.hpp"
 #include "../backend/for_each.hpp"
+#include "../backend/gemm.hpp"
+#include "../core/mapped_file.hpp"
 #include "buffer.hpp"
 
 #include <memory>
@@ -29,6 +31,14 @@ struct WidenFloat {
 
 template <class D = Device> class StoredMatrix {
  public:
+  // What reads the bytes and, if they are laid out for that (tensor/pack.hpp), multiplies with them: behind pointers, so
+  // that only programs that make such matrices compile it.
+  struct Layout {
+    void (*read)(D, const StoredPart& wanted, float* to) = nullptr;
+    void (*multiply)(D, Index m, const float* x, const StoredPart& matrix, GemmOutput<float> y,
+                     const GemmEpilogue<float>&) = nullptr;
+  };
+
   StoredMatrix() = default;  // undefined
   // Undefined too, but of a shape: the place of one that is still to be loaded.
   static StoredMatrix place(const Shape& shape, D device = {}) {
@@ -51,6 +61,13 @@ template <class D = Device> class StoredMatrix {
     if (reinterpret_cast<std::uintptr_t>(bytes.data()) % 4 != 0) return copy_of(type, shape, bytes, scales, device);
     check_parts(type, shape, bytes.size(), scales);
     return make(type, shape, bytes.data(), owner, scales, device);
+  }
+  // A matrix whose bytes lie as `layout` reads them; `owner` keeps them.
+  static StoredMatrix laid_out(BlockType type, const Shape& shape, const std::byte* data,
+                               const std::shared_ptr<const void>& owner, const Layout& layout, D device) {
+    StoredMatrix result = make(type, shape, data, owner, {}, device);
+    result.content_->layout = layout;
+    return result;
   }
   // Matrices of one shape, of any types. Errors: none; different shapes.
   static StoredMatrix stack(std::vector<StoredMatrix> matrices) {
@@ -98,12 +115,13 @@ template <class D = Device> class StoredMatrix {
                                     .owner = c.owner,
                                     .scales = c.scales,
                                     .scale_block = c.scale_block,
-                                    .dequantise = c.dequantise});
+                                    .layout = c.layout});
   }
-  // Rows in another order, copied. Error: it has scales.
+  // Rows in another order, copied. Error: it has scales or is packed.
   StoredMatrix reordered(const std::vector<std::int32_t>& order) const {
     const Content& c = *content_;
-    check(rank() == 2 && !c.scales.defined(), "stored_matrix", "rows of ", shape(), " with scales keep their order");
+    check(rank() == 2 && !c.scales.defined() && !is_packed(), "stored_matrix", "rows of ", shape(),
+          " with scales or packed keep their order");
     const auto memory = std::make_shared<Buffer<std::uint8_t, D>>(c.device, Shape{std::ssize(order) * c.row_bytes});
     std::uint8_t* to = memory->mutable_data();
     for (const Index row : order) {
@@ -127,13 +145,25 @@ template <class D = Device> class StoredMatrix {
             .scale_columns = c.scale_block[1],
             .scales_across = c.scales.defined() ? c.scales.dim(1) : 0};
   }
+  // Whether products compute on it directly (tensor/pack.hpp): multiply().
+  bool is_packed() const { return content_ && content_->layout.multiply; }
+  // y = epilogue(x Wᵀ), x (m, columns), of a matrix that is packed, all of it: backend/packed_gemm.hpp.
+  void multiply(Index m, const float* x, GemmOutput<float> y, const GemmEpilogue<float>& epilogue) const {
+    check(content_->first_row == 0, "stored_matrix", "some rows of a packed matrix are not multiplied alone");
+    content_->layout.multiply(device(), m, x, part(), y, epilogue);
+  }
+  // Its bytes, where they are a mapped file, take no memory until they are read again.
+  void give_back_pages() const {
+    const Content& c = *content_;
+    detail::give_back_pages(c.owner, {c.data + c.first_row * c.row_bytes, bytes()});
+  }
   // Fills `to`, dense, with a part of part().
   template <class T> void read(const StoredPart& wanted, T* to) const {
     if constexpr (std::is_same_v<T, float>) {
-      content_->dequantise(device(), wanted, to);
+      content_->layout.read(device(), wanted, to);
     } else {
       const Buffer<float, D> values(device(), {wanted.rows, wanted.columns});
-      content_->dequantise(device(), wanted, values.mutable_data());
+      content_->layout.read(device(), wanted, values.mutable_data());
       for_each(device(), values.size(), detail::WidenFloat{values.data(), to});
     }
   }
@@ -156,8 +186,7 @@ template <class D = Device> class StoredMatrix {
     std::shared_ptr<const void> owner = {};
     Buffer<float, D> scales = {};  // (down, across)
     std::array<Index, 2> scale_block = {1, 1};
-    // What reads the bytes: behind a pointer, so that only programs that make stored matrices compile the formats.
-    void (*dequantise)(D, const StoredPart&, float*) = nullptr;
+    Layout layout = {};
     std::vector<StoredMatrix> members = {};
     std::atomic<int> owners = 1;
 
@@ -207,7 +236,7 @@ template <class D = Device> class StoredMatrix {
                     .row_bytes = row_bytes,
                     .owner = owner,
                     .scale_block = scales.block,
-                    .dequantise = [](D on, const StoredPart& part, float* to) { dequantise(on, part, to); }});
+                    .layout = {.read = [](D on, const StoredPart& part, float* to) { dequantise(on, part, to); }}});
     if (!scales.values.empty()) {
       const Index across = (shape[1] - 1) / scales.block[1] + 1;
       auto& grid = result.content_->scales;

@@ -3,11 +3,11 @@
 // atom::avx512. No include guard: every kernel family includes it. Rules for such a text:
 // - ATOM_KERNEL stands before every function that is a real call: it sets the target, forbids contraction (fma is
 //   written where it is meant) and forbids inlining into code of another target. No Lanes in its parameters.
-// - whatever else it calls is ATOM_ALWAYS_INLINE; a lambda is `[&](...) ATOM_INLINE_LAMBDA { ... }`. A lambda written
-// in
-//   an ATOM_KERNEL has its target, so an inlined function that takes one is ATOM_KERNEL_INLINE, as are its callers.
+// - whatever else it calls is ATOM_ALWAYS_INLINE; a lambda is `[&](...) ATOM_INLINE_LAMBDA { ... }`. A lambda
+//   written in an ATOM_KERNEL has its target, so an inlined function that takes one is ATOM_KERNEL_INLINE, as are its callers.
 // - ATOM_MEMORY_BOUND, defined before this file: kernels that wait for memory and not for arithmetic. They have no
 //   avx512 of their own, which halves what they cost to compile; ATOM_DISPATCH_MEMORY_BOUND calls them.
+// - ATOM_INT8_DOT, defined before this file: the text of avx512 also uses avx512vnni; ATOM_DISPATCH_INT8 calls it.
 // - ATOM_LANE_BYTES is the width of one register, ATOM_ISA_LEVEL is 0, 1 or 2.
 
 #ifndef ATOM_KERNEL_TEXT
@@ -70,7 +70,11 @@ namespace atom::avx2 {
 #if !defined(ATOM_MEMORY_BOUND)
 #define ATOM_ISA_LEVEL 2
 #define ATOM_LANE_BYTES 64
+#if defined(ATOM_INT8_DOT)
+#define ATOM_AVX512 "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"
+#else
 #define ATOM_AVX512 "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl"
+#endif
 #define ATOM_KERNEL __attribute__((target(ATOM_AVX512), noinline ATOM_NO_CONTRACTION))
 #if defined(__clang__)
 #define ATOM_NATIVE __attribute__((target(ATOM_AVX512))) ATOM_ALWAYS_INLINE
@@ -100,3 +104,4 @@ namespace atom::avx512 {
 #endif  // not for the device
 #undef ATOM_KERNEL_TEXT
 #undef ATOM_MEMORY_BOUND
+#undef ATOM_INT8_DOT

@@ -51,10 +51,10 @@ template <class T> struct GemmAhead {
 constexpr Index gemm_steps = 16;  // of k between two questions
 
 // The sums of (rows, registers) over depth elements of k. `a` has its element (i, p) at i * row_step + p * k_step, the
-// panel holds the row p of B at p * width.
-template <int rows, int registers, class T> ATOM_KERNEL void gemm_inner(const T* a, Index row_step, Index k_step,
-                                                                        const T* panel, Index depth, GemmSums<T> s,
-                                                                        GemmAhead<T>& ahead, Index lines) {
+// panel holds the row p of B at p * panel_step.
+template <int rows, int registers, class T>
+ATOM_KERNEL void gemm_inner(const T* a, Index row_step, Index k_step, const T* panel, Index panel_step, Index depth,
+                            GemmSums<T> s, GemmAhead<T>& ahead, Index lines) {
   using V = Lanes<T>;
   using Raw = typename V::Raw;
   using Loose = typename V::Loose;
@@ -70,7 +70,7 @@ template <int rows, int registers, class T> ATOM_KERNEL void gemm_inner(const T*
         ATOM_UNROLL for (int j = 0; j < registers; ++j) ATOM_CALL_NATIVE(Native<T>::fma)(sums[i][j], x, b[j]);
       }
       a += k_step;
-      panel += registers * V::per_register;
+      panel += panel_step;
     }
   }
   gemm_store<rows, registers>(sums, s);
@@ -94,17 +94,17 @@ template <class T> ATOM_KERNEL void gemm_pack_a(const T* a, Index ld, Index rows
 
 // All rows of a tile against one panel.
 template <int registers, class T> ATOM_ALWAYS_INLINE void gemm_panel(const T* a, Index a_ld, bool packed,
-                                                                     const T* panel, Index rows, Index depth,
-                                                                     GemmSums<T> s, GemmAhead<T> ahead) {
+                                                                     const T* panel, Index panel_step, Index rows,
+                                                                     Index depth, GemmSums<T> s, GemmAhead<T> ahead) {
   const Index row_step = packed ? 1 : a_ld, k_step = packed ? gemm_rows : 1;
   const Index block_step = gemm_rows * (packed ? gemm_packed_row(depth) : a_ld);
   const Index lines = ahead.lines() * gemm_rows * gemm_steps / (rows * depth + 1) + 1;
   for (; rows >= gemm_rows; rows -= gemm_rows, a += block_step, s.skip(gemm_rows)) {
-    gemm_inner<gemm_rows, registers>(a, row_step, k_step, panel, depth, s, ahead, lines);
+    gemm_inner<gemm_rows, registers>(a, row_step, k_step, panel, panel_step, depth, s, ahead, lines);
   }
   const auto some = [&]<int count>(std::integral_constant<int, count>) ATOM_INLINE_LAMBDA {
     if ((rows & count) == 0) return;
-    gemm_inner<count, registers>(a, row_step, k_step, panel, depth, s, ahead, lines);
+    gemm_inner<count, registers>(a, row_step, k_step, panel, panel_step, depth, s, ahead, lines);
     a += count * row_step;
     s.skip(count);
   };
@@ -225,7 +225,7 @@ template <int registers, class T> ATOM_KERNEL void gemm_columns(const detail::Ge
     gemm_pack_columns<width>(b, call.b.ld, columns, depth, panel);
   else
     gemm_pack_rows<width>(b, call.b.ld, columns, depth, panel);
-  gemm_panel<registers>(a, call.a.ld, call.a.transposed, panel, rows, depth, s, ahead);
+  gemm_panel<registers>(a, call.a.ld, call.a.transposed, panel, width, rows, depth, s, ahead);
 }
 
 template <class T> ATOM_KERNEL void gemm_tile_kernel(const detail::GemmCall<T>& call, Index index, T* scratch) {

@@ -68,6 +68,16 @@ inline std::atomic<Isa>& isa_state() {
 // The instruction set in use: the environment's ATOM_ISA if set, else the best. Throws Error if ATOM_ISA is not usable.
 inline Isa isa() { return detail::isa_state().load(std::memory_order_relaxed); }
 
+// Whether this processor has avx512's products of bytes; what needs them falls back to avx2.
+inline bool has_int8_dot() {
+#if ATOM_X86
+  static const bool has = __builtin_cpu_supports("avx512vnni") != 0;
+  return has;
+#else
+  return false;
+#endif
+}
+
 // Changes it for the whole process, from the next kernel on. Throws Error if the processor lacks it.
 inline void set_isa(Isa wanted) {
   detail::isa_state().store(detail::checked_isa(wanted, "set_isa"), std::memory_order_relaxed);
@@ -79,12 +89,22 @@ inline void set_isa(Isa wanted) {
 #if defined(__CUDA_ARCH__)  // no host code is made of this pass, and the kernels are not in it
 #define ATOM_DISPATCH(kernel, ...) __builtin_unreachable()
 #define ATOM_DISPATCH_MEMORY_BOUND(kernel, ...) __builtin_unreachable()
+#define ATOM_DISPATCH_INT8(kernel, ...) __builtin_unreachable()
 #elif ATOM_X86
 #define ATOM_DISPATCH(kernel, ...)                                        \
   switch (::atom::isa()) {                                                \
     case ::atom::Isa::avx512: return ::atom::avx512::kernel(__VA_ARGS__); \
     case ::atom::Isa::avx2: return ::atom::avx2::kernel(__VA_ARGS__);     \
     default: return ::atom::baseline::kernel(__VA_ARGS__);                \
+  }
+// For kernels whose avx512 needs avx512vnni.
+#define ATOM_DISPATCH_INT8(kernel, ...)                                                        \
+  switch (::atom::isa()) {                                                                     \
+    case ::atom::Isa::avx512:                                                                  \
+      if (::atom::has_int8_dot()) return ::atom::avx512::kernel(__VA_ARGS__);                  \
+      [[fallthrough]];                                                                         \
+    case ::atom::Isa::avx2: return ::atom::avx2::kernel(__VA_ARGS__);                          \
+    default: return ::atom::baseline::kernel(__VA_ARGS__);                                     \
   }
 // For kernels that have no avx512 of their own (each_isa.hpp).
 #define ATOM_DISPATCH_MEMORY_BOUND(kernel, ...)                                     \
@@ -93,4 +113,5 @@ inline void set_isa(Isa wanted) {
 #else
 #define ATOM_DISPATCH(kernel, ...) return ::atom::baseline::kernel(__VA_ARGS__)
 #define ATOM_DISPATCH_MEMORY_BOUND(kernel, ...) return ::atom::baseline::kernel(__VA_ARGS__)
+#define ATOM_DISPATCH_INT8(kernel, ...) return ::atom::baseline::kernel(__VA_ARGS__)
 #endif

@@ -56,6 +56,7 @@ template <int count> inline constexpr int all_lanes = -1;
 // g++ knows the built-in functions of an instruction set only after it has seen a function that uses the set.
 __attribute__((target("avx2,fma,f16c"))) void declare_avx2();
 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl"))) void declare_avx512();
+__attribute__((target("avx512f,avx512vnni"))) void declare_avx512vnni();
 #endif
 
 }  // namespace atom::detail

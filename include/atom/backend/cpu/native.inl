@@ -23,6 +23,9 @@ template <std::floating_point T> struct Native<T> {
   static ATOM_NATIVE void store(const Raw& a, T* p, Index count) {
     for (Index i = 0; i < count; ++i) p[i] = a[i];
   }
+  static ATOM_NATIVE void load_half(Raw& a, const half* p) {
+    for (int i = 0; i < static_cast<int>(16 / sizeof(T)); ++i) a[i] = static_cast<T>(static_cast<float>(p[i]));
+  }
 
  private:
   template <class F> static ATOM_NATIVE void each(Raw& a, F f) {
@@ -55,6 +58,10 @@ template <> struct Native<float> {
   static ATOM_NATIVE void fma(Raw& c, const Raw& a, const Raw& b) { c = __builtin_ia32_vfmaddps256(a, b, c); }
   static ATOM_NATIVE void sqrt(Raw& a) { a = __builtin_ia32_sqrtps256(a); }
   static ATOM_NATIVE void round_even(Raw& a) { a = __builtin_ia32_roundps256(a, 8); }
+  static ATOM_NATIVE void load_half(Raw& a, const half* p) {
+    typedef short Halves __attribute__((vector_size(16), aligned(2), may_alias));
+    a = __builtin_ia32_vcvtph2ps256(*reinterpret_cast<const Halves*>(p));
+  }
   static ATOM_NATIVE void load(Raw& a, const float* p, Index count) {
     Bits first;
     mask(first, count);
@@ -110,6 +117,10 @@ template <> struct Native<float> {
   static ATOM_NATIVE void sqrt(Raw& a) { a = __builtin_ia32_sqrtps512_mask(a, a, -1, 4); }
 #endif
   static ATOM_NATIVE void round_even(Raw& a) { a = __builtin_ia32_rndscaleps_mask(a, 8, a, detail::all_lanes<16>, 4); }
+  static ATOM_NATIVE void load_half(Raw& a, const half* p) {
+    typedef short Halves __attribute__((vector_size(32), aligned(2), may_alias));
+    a = __builtin_ia32_vcvtph2ps512_mask(*reinterpret_cast<const Halves*>(p), Raw{}, detail::all_lanes<16>, 4);
+  }
   static ATOM_NATIVE void load(Raw& a, const float* p, Index count) {
     a = __builtin_ia32_loadups512_mask(p, Raw{}, static_cast<unsigned short>((1U << count) - 1));
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Values in the block formats of files, to float and back. The bits are those of ggml's reference functions
-// (quantize_row_*_ref, dequantize_row_*), and for 8- and 4-bit weights of safetensors files those of their definition.
+// Values in the block formats of files, to float; quantise.hpp has the way back. The bits are those of ggml's
+// dequantize_row_*, and for 8- and 4-bit weights of safetensors files those of their definition.
 #pragma once
 
 #include "../core/blocks.hpp"
@@ -18,12 +18,7 @@ constexpr std::optional<std::uint64_t> block_bytes(BlockType type, std::uint64_t
   return checked_multiply(values / static_cast<std::uint64_t>(info.values), static_cast<std::uint64_t>(info.bytes));
 }
 
-// Whether dequantise() and quantise() know the type.
-using atom::can_dequantise;
-constexpr bool can_quantise(BlockType type) {
-  return type == BlockType::f32 || type == BlockType::f16 || type == BlockType::bf16 || type == BlockType::q8_0 ||
-         type == BlockType::q4_0;
-}
+using atom::can_dequantise;  // whether dequantise() knows the type
 
 namespace detail {
 
@@ -38,53 +33,6 @@ template <class Stored, class F> void for_each_stored(std::span<const std::byte>
   for (std::size_t at = 0; !bytes.empty(); at += values, bytes = bytes.subspan(sizeof(Stored))) {
     std::memcpy(&stored, bytes.data(), sizeof(Stored));
     f(stored, at);
-  }
-}
-
-// The largest magnitude among `values`, and the first value that has it. Error: one is not finite.
-struct Largest {
-  float magnitude = 0, value = 0;
-};
-inline Largest largest_of(std::string_view where, BlockType type, std::span<const float> values) {
-  Largest largest;
-  bool finite = true;
-  for (const float value : values) {
-    const float magnitude = std::abs(value);
-    finite = finite && magnitude <= std::numeric_limits<float>::max();
-    if (magnitude > largest.magnitude) largest = {magnitude, value};
-  }
-  check(finite, where, name_of(type), " holds finite numbers: found infinity or not-a-number");
-  return largest;
-}
-
-inline half scale_of(std::string_view where, BlockType type, float scale, float largest) {
-  const half stored(scale);
-  check((stored.bits & 0x7fffU) < 0x7c00U, where, name_of(type), " holds no number as large: found ", largest);
-  return stored;
-}
-
-// Where the inverse overflows, the stored scale is zero, and so are the codes.
-inline float inverse_of(float scale) {
-  const float inverse = scale != 0 ? 1 / scale : 0;
-  return std::abs(inverse) <= std::numeric_limits<float>::max() ? inverse : 0;
-}
-
-inline void quantise_block(std::string_view where, std::span<const float> values, blocks::Q8_0& block) {
-  const float largest = largest_of(where, BlockType::q8_0, values).magnitude, scale = largest / 127;
-  block.d = scale_of(where, BlockType::q8_0, scale, largest);
-  const float inverse = inverse_of(scale);
-  for (std::size_t i = 0; i < 32; ++i) block.q[i] = static_cast<std::int8_t>(std::round(values[i] * inverse));
-}
-
-ATOM_EXACT inline void quantise_block(std::string_view where, std::span<const float> values, blocks::Q4_0& block) {
-  ATOM_EXACT_BODY
-  const float largest = largest_of(where, BlockType::q4_0, values).value, scale = largest / -8;
-  block.d = scale_of(where, BlockType::q4_0, scale, largest);
-  const float inverse = inverse_of(scale);
-  const bool zero = inverse == 0 && scale != 0;
-  for (std::size_t i = 0; i < 32; ++i) {
-    const unsigned code = zero ? 0U : std::min(15U, static_cast<unsigned>(values[i] * inverse + 8.5F));
-    block.q[i % 16] = static_cast<std::uint8_t>(i < 16 ? code : block.q[i % 16] | code << 4U);
   }
 }
 
@@ -105,29 +53,6 @@ ATOM_EXACT inline void quantise_block(std::string_view where, std::span<const fl
     detail::for_each_stored<Block>(bytes, static_cast<std::size_t>(info_of(Block::type).values),
                                    [&](const Block& block, std::size_t at) { block.dequantise(&into[at]); });
   });
-}
-
-// Fills `into` with the blocks of the values. F16 and BF16 round to nearest even, and to infinity. Errors naming
-// `where`: a type that is not written; sizes that do not fit; a number that Q8_0 or Q4_0 cannot hold.
-[[gnu::noinline]] inline void quantise(BlockType type, std::span<const float> values, std::span<std::byte> into,
-                                       std::string_view where = "quantise") {
-  check(can_quantise(type), where, "values of type ", name_of(type), " cannot be written");
-  detail::check_blocks(where, type, into.size(), values.size());
-  const auto store = [&]<class Stored>(Stored block, std::size_t count, auto&& fill) {
-    for (std::size_t at = 0; at < values.size(); at += count) {
-      fill(values.subspan(at, count), block);
-      std::memcpy(&into[at / count * sizeof block], &block, sizeof block);
-    }
-  };
-  if (type == BlockType::f32 && !values.empty()) std::memcpy(into.data(), values.data(), into.size());
-  const auto rounded = [](std::span<const float> one, auto& stored) {
-    stored = std::decay_t<decltype(stored)>(one[0]);
-  };
-  if (type == BlockType::f16) store(half(), 1, rounded);
-  if (type == BlockType::bf16) store(bfloat16(), 1, rounded);
-  const auto quantised = [&](std::span<const float> some, auto& block) { detail::quantise_block(where, some, block); };
-  if (type == BlockType::q8_0) store(blocks::Q8_0(), 32, quantised);
-  if (type == BlockType::q4_0) store(blocks::Q4_0(), 32, quantised);
 }
 
 // FP8 E4M3 weights with a scale for each block of `block` rows and columns (`X.weight` and `X.weight_scale_inv`):

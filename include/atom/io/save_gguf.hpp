@@ -3,6 +3,7 @@
 #pragma once
 
 #include "gguf_header.hpp"
+#include "quantise.hpp"
 
 namespace atom::io {
 

@@ -18,19 +18,20 @@ struct InitOptions {
 
 template <Module M> void initialise(M& module, const Rng& rng, const InitOptions& options = {}) {
   for_each_tensor(module, [&](const std::string& name, auto& tensor, Role role) {
-    using TensorType = std::remove_cvref_t<decltype(tensor)>;
-    using T = typename TensorType::Scalar;
+    using T = typename std::remove_cvref_t<decltype(tensor)>::Scalar;
     if (role == Role::buffer || role == Role::norm) return;
     if constexpr (is_differentiable_v<T>) {
-      const auto fill = [&](const TensorType& values) { tensor.assign(values.to_vector()); };
+      const auto& values = tensor.buffer();
       if (role == Role::bias) {
-        fill(TensorType::zeros(tensor.shape(), tensor.device()));
+        fill_zero(values.device(), values.mutable_data(), static_cast<std::size_t>(values.size()) * sizeof(T));
       } else {
         const bool residual = name.ends_with(".o.weight") || name.ends_with(".down.weight") || name.ends_with(".down");
         const double stddev =
             residual ? options.stddev / std::sqrt(static_cast<double>(options.residual_branches)) : options.stddev;
-        fill(TensorType::normal(rng.key(name), tensor.shape(), static_cast<T>(stddev), tensor.device()));
+        pointwise_indexed(values.device(), values.mutable_view(),
+                          atom::detail::NormalNumbers<T>{rng.key(name), static_cast<T>(stddev)});
       }
+      values.overwritten();
     }
   });
 }

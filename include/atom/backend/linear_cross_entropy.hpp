@@ -23,6 +23,7 @@ template <class T> struct LinearCrossEntropy {
   T* dweight = nullptr;  // (v, c)
   T* dbias = nullptr;    // (v)
   T* logits = nullptr;   // scratch: (min(chunk, n), v)
+  bool dlogits = false;  // leaves the gradient of the last chunk's logits in `logits`
   Index chunk = 1;       // rows at a time; dweight's last bits depend on it
 };
 
@@ -42,7 +43,7 @@ struct BareLogits {
 // takes their gradient, in the same place, back to what the product gave.
 template <class T, class D, class Between = BareLogits>
 void linear_cross_entropy_sweep(D device, const LinearCrossEntropy<T>& a, const Between& between = {}) {
-  const bool gradients = a.dx || a.dweight || a.dbias;
+  const bool gradients = a.dx || a.dweight || a.dbias || a.dlogits;
   for (Index row = 0; row < a.n || row == 0; row += a.chunk) {  // at least once: dweight of no rows is 0
     const Index rows = std::min(a.chunk, a.n - row);
     const GemmInput<T> x{.data = a.x + row * a.c, .ld = a.c}, weight{.data = a.weight, .ld = a.c};

@@ -41,10 +41,34 @@ template <class T, class D> struct CappedLogits {
   }
 };
 
-// Undefined: not wanted.
+// What forward keeps for backward; undefined: not wanted. Where dlogits of all rows are one chunk and smaller than
+// dweight, they are kept in its place.
 template <class T, class D> struct HeadGradients {
-  Buffer<T, D> dx = {}, dweight = {}, dbias = {};
+  Buffer<T, D> dx = {}, dweight = {}, dbias = {}, dlogits = {};
+
+  HeadGradients() = default;
+  HeadGradients(const Tensor<T, D>& x, const Head<T, D>& head, Index rows) {
+    const Index v = head.weight.dim(0), c = head.weight.dim(1);
+    const bool few = 0 < rows && rows < c && rows <= linear_cross_entropy_rows(v);
+    make(dx, x, x.shape());
+    make(few ? dlogits : dweight, head.weight, few ? Shape{rows, v} : head.weight.shape());
+    make(dbias, head.bias, head.bias.shape());
+  }
+
+ private:
+  static void make(Buffer<T, D>& gradient, const Tensor<T, D>& input, const Shape& shape) {
+    if (grad_enabled() && input.requires_grad()) gradient = Buffer<T, D>(input.device(), shape);
+  }
 };
+
+// dweight = dy dlogits^T x.
+template <class T, class D>
+void weight_gradient(const Buffer<T, D>& dlogits, const Buffer<T, D>& x, const Buffer<T, D>& dy, Into<T, D> into) {
+  const Index n = dlogits.dim(0), v = dlogits.dim(1), c = into.buffer.dim(1);
+  const auto scaled = map(Times{}, x, expand(dy, x.shape()));
+  gemm(dy.device(), {.m = v, .n = c, .k = n}, GemmInput<T>{.data = dlogits.data(), .ld = v, .transposed = true},
+       {.data = scaled.data(), .ld = c}, GemmOutput<T>{.data = into.buffer.mutable_data(), .ld = c}, into.accumulate);
+}
 
 // Fills `losses` and the gradients of scale * sum(losses). Heads that are never capped do not compile the cap.
 template <bool capped, class T, class D>
@@ -54,7 +78,8 @@ void sweep_head(const Tensor<T, D>& x, const Head<T, D>& head, const Buffer<Toke
   const Index v = head.weight.dim(0), n = losses.size(), chunk = linear_cross_entropy_rows(v);
   const Buffer<T, D> rows = contiguous(x.buffer()), table = contiguous(head.weight.buffer());
   const Buffer<T, D> bias = head.bias.defined() ? contiguous(head.bias.buffer()) : Buffer<T, D>();
-  const Buffer<T, D> logits(device, Shape{std::min(n, chunk), v});
+  const auto logits =
+      gradients.dlogits.defined() ? gradients.dlogits : Buffer<T, D>(device, Shape{std::min(n, chunk), v});
   const LinearCrossEntropy<T> args{.n = n,
                                    .v = v,
                                    .c = head.weight.dim(1),
@@ -69,6 +94,7 @@ void sweep_head(const Tensor<T, D>& x, const Head<T, D>& head, const Buffer<Toke
                                    .dweight = gradients.dweight.mutable_data(),
                                    .dbias = gradients.dbias.mutable_data(),
                                    .logits = logits.mutable_data(),
+                                   .dlogits = gradients.dlogits.defined(),
                                    .chunk = chunk};
   if constexpr (capped) {
     const auto kept = head.soft_cap > 0 ? Buffer<T, D>(device, logits.shape()) : Buffer<T, D>();
@@ -93,10 +119,7 @@ template <bool capped, class T, class D> Tensor<T, D> head_loss(const Tensor<T, 
   check_head("linear_cross_entropy", x, head);
   const auto ids = checked_targets("linear_cross_entropy", x, targets, head.weight.dim(0), options.ignored);
   const D device = x.device();
-  const auto wanted = [&](const Tensor<T, D>& input) {
-    return grad_enabled() && input.requires_grad() ? Buffer<T, D>(device, input.shape()) : Buffer<T, D>();
-  };
-  const HeadGradients<T, D> kept{wanted(x), wanted(head.weight), wanted(head.bias)};
+  const HeadGradients<T, D> kept(x, head, targets.size());
   Buffer<T, D> loss(device, Shape{}), scale(device, Shape{}), losses(device, targets.shape());
   cross_entropy_scale(device, losses.size(), ids.data(), options.ignored, static_cast<T>(options.normaliser),
                       scale.mutable_data());
@@ -104,11 +127,17 @@ template <bool capped, class T, class D> Tensor<T, D> head_loss(const Tensor<T, 
   cross_entropy_sum(device, losses.size(), losses.data(), scale.data(), loss.mutable_data());
   return record<"linear_cross_entropy">(
       loss,
-      [kept](const Buffer<T, D>& dy) {
+      [kept, x = save(x)](const Buffer<T, D>& dy) {
         const auto scaled = [&](const Buffer<T, D>& gradient) {
           return [&](Into<T, D> into) { map_into(into, Times{}, gradient, expand(dy, gradient.shape())); };
         };
-        return grads(scaled(kept.dx), scaled(kept.dweight), scaled(kept.dbias));
+        const auto dweight = [&](Into<T, D> into) {
+          if (kept.dlogits.defined())
+            weight_gradient(kept.dlogits, *x, dy, into);
+          else
+            map_into(into, Times{}, kept.dweight, expand(dy, into.buffer.shape()));
+        };
+        return grads(scaled(kept.dx), dweight, scaled(kept.dbias));
       },
       x, head.weight, head.bias);
 }
@@ -126,8 +155,9 @@ Tensor<T, D> head_log_probs(const Tensor<T, D>& x, const Head<T, D>& head, const
 }  // namespace detail
 
 // cross_entropy of the logits x weight^T: x (..., c), weight (v, c), targets (...) -> a scalar. The gradients are
-// computed in the forward sweep and kept, (..., c) and (v, c), until backward scales them.
-// Errors: shapes; a target that is neither in 0..v-1 nor ignored.
+// computed in the forward sweep and kept, (..., c) and (v, c), until backward scales them; where the rows are fewer
+// than c and one chunk, the gradient of the logits in the place of (v, c). Errors: shapes; a target that is neither in
+// 0..v-1 nor ignored.
 template <class T, class D> Tensor<T, D> linear_cross_entropy(const Tensor<T, D>& x, const Tensor<T, D>& weight,
                                                               const Tensor<TokenId, D>& targets,
                                                               const CrossEntropyOptions& options = {}) {

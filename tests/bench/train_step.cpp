@@ -2,11 +2,7 @@
 // Times a training step (forward, backward, clip, AdamW): of a GPT-2 shape, or with --experts of OLMoE's.
 #include <atom/atom.hpp>
 
-#include <fmt/core.h>
-#include <sys/resource.h>
-#include <CLI/CLI.hpp>
-
-#include <chrono>
+#include "machine.hpp"
 
 using namespace atom;
 
@@ -16,7 +12,7 @@ struct Options {
   Index layers = 12, heads = 12, width = 768, vocab = 50257, context = 64, batch = 4, steps = 5;
   Index experts = 0, active = 1, expert_width = 0;
   int threads = default_thread_count();
-  bool json = false;
+  bool json = false, only = false;
 };
 
 // Blocks as Llama's, norms of whole queries and keys, softmax router, untied head (Muennighoff et al. 2024). With one
@@ -46,7 +42,15 @@ template <class M> double active_weights(const M& model) {
   return count;
 }
 
-template <class M> void measure(M model, const Options& o) {
+// What a step takes of multiply-adds, forward and backward.
+template <class M> double operations(const M& model, const Options& o) {
+  const auto tokens = static_cast<double>(o.batch * o.context);
+  const double attention = 6.0 * static_cast<double>(o.layers * o.context * o.width);  // causal: half of 12 t c
+  return (6 * active_weights(model) + attention) * tokens;
+}
+
+// Median seconds of a step, and the last one's loss.
+template <class M> std::pair<double, double> step_seconds(M& model, const Options& o) {
   auto optim = optim::AdamW(model, {.lr = 1e-4F});
   const RandomKey key = Rng(2).key("tokens");
   std::vector<TokenId> ids(static_cast<std::size_t>(o.batch * (o.context + 1)));
@@ -54,38 +58,51 @@ template <class M> void measure(M model, const Options& o) {
     ids[i] = static_cast<TokenId>(uniform_index(key, static_cast<Index>(i), o.vocab));
   const auto all = Tensor<TokenId>::from(ids, {o.batch, o.context + 1});
   const auto x = ops::slice(all, 1, 0, o.context), y = ops::slice(all, 1, 1, o.context);
-
   std::vector<double> seconds;
   double loss_value = 0;
   for (Index step = 0; step < o.steps + 2; ++step) {
-    const auto start = std::chrono::steady_clock::now();
+    const double start = bench::wall();
     const auto loss = model.loss(x, y, {.mode = nn::training(key)});
     backward(loss);
     optim.step();
     loss_value = static_cast<double>(loss.item());
-    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-    if (step >= 2) seconds.push_back(took.count());
+    if (step >= 2) seconds.push_back(bench::wall() - start);
   }
-  std::ranges::sort(seconds);
-  const double median = seconds[seconds.size() / 2];
-  const auto tokens = static_cast<double>(o.batch * o.context);
-  const double flops = 6 * active_weights(model) * tokens +
-                       6.0 * static_cast<double>(o.layers * o.context * o.width) * tokens;  // causal: half of 12 t c
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const double peak_mib = static_cast<double>(usage.ru_maxrss) / 1024;
-  if (o.json)
-    fmt::print(
-        "{{\"ms_per_step\":{:.3f},\"tokens_per_s\":{:.1f},\"gflops\":{:.2f},\"peak_mib\":{:.0f},\"loss\":{:.6f},"
-        "\"parameters\":{},\"threads\":{},\"isa\":\"{}\",\"compiler\":\"{}\"}}\n",
-        median * 1e3, tokens / median, flops / median / 1e9, peak_mib, loss_value, nn::parameter_count(model),
-        o.threads, name_of(isa()), __VERSION__);
-  else
-    fmt::print(
-        "{} layers x {}, {} parameters, batch {} x {}, {} threads, {}: {:.1f} ms a step, {:.0f} tokens/s, {:.1f} GF/s, "
-        "peak {:.0f} MiB\n",
-        o.layers, o.width, nn::parameter_count(model), o.batch, o.context, o.threads, name_of(isa()), median * 1e3,
-        tokens / median, flops / median / 1e9, peak_mib);
+  return {bench::median(seconds), loss_value};
+}
+
+// make() -> a model, anew for each number of threads.
+void measure(const auto& make, const Options& o, const std::vector<bench::Limits>& all_limits) {
+  const bench::Output out("train_step", o.json);
+  out.limits(all_limits);
+  out.line("\n{:>8} {:>11} {:>10} {:>8} {:>8} {:>9}\n", "threads", "ms a step", "tokens/s", "GF/s", "of peak",
+           "peak MiB");
+  Index parameters = 0;
+  for (const auto& limits : all_limits) {
+    set_default_threads(limits.threads);
+    auto model = make();
+    parameters = nn::parameter_count(model);
+    const auto [seconds, loss] = step_seconds(model, o);
+    const double tokens = static_cast<double>(o.batch * o.context) / seconds;
+    const double gflops = 1e-9 * operations(model, o) / seconds, share = gflops / limits.gflops;
+    out.line("{:8} {:11.2f} {:10.0f} {:8.1f} {:7.0f}% {:9.0f}\n", limits.threads, 1e3 * seconds, tokens, gflops,
+             100 * share, bench::peak_mib());
+    out.object({{"ms_per_step", 1e3 * seconds},
+                {"tokens_per_s", tokens},
+                {"gflops", gflops},
+                {"share_of_peak", share},
+                {"peak_mib", bench::peak_mib()},
+                {"loss", loss},
+                {"parameters", parameters},
+                {"layers", o.layers},
+                {"width", o.width},
+                {"vocab", o.vocab},
+                {"context", o.context},
+                {"batch", o.batch},
+                {"experts", o.experts},
+                {"threads", limits.threads}});
+  }
+  out.line("{} layers x {}, {} parameters, batch {} x {}\n", o.layers, o.width, parameters, o.batch, o.context);
 }
 
 }  // namespace
@@ -93,35 +110,32 @@ template <class M> void measure(M model, const Options& o) {
 int main(int argc, char** argv) {
   Options o;
   CLI::App app{
-      "Times a training step of a GPT-2 shape, or of OLMoE's with --experts.\n"
+      "Times a training step of a GPT-2 shape, or of OLMoE's with --experts, with one thread and with all.\n"
       "Examples: train_step --layers 4 --heads 4 --width 128 --vocab 65 --batch 12\n"
       "          train_step --layers 4 --heads 4 --width 256 --vocab 1024 --context 256 --experts 16 --active 4 "
       "--expert-width 256"};
-  app.add_option("--layers", o.layers)->capture_default_str();
-  app.add_option("--heads", o.heads)->capture_default_str();
-  app.add_option("--width", o.width)->capture_default_str();
-  app.add_option("--vocab", o.vocab)->capture_default_str();
-  app.add_option("--context", o.context)->capture_default_str();
-  app.add_option("--batch", o.batch)->capture_default_str();
-  app.add_option("--experts", o.experts, "routed experts of each layer; 1: dense, as wide as `active` experts")
-      ->capture_default_str();
-  app.add_option("--active", o.active, "experts of each token")->capture_default_str();
-  app.add_option("--expert-width", o.expert_width, "channels of an expert; 0: width")->capture_default_str();
-  app.add_option("--threads", o.threads)->capture_default_str();
-  app.add_option("--steps", o.steps, "timed steps, after two to warm up")->capture_default_str();
-  app.add_flag("--json", o.json, "one JSON object on stdout");
-  CLI11_PARSE(app, argc, argv);
-  try {
-    set_default_threads(o.threads);
+  app.add_option("--layers", o.layers, "blocks");
+  app.add_option("--heads", o.heads, "of attention");
+  app.add_option("--width", o.width, "channels");
+  app.add_option("--vocab", o.vocab, "tokens that there are");
+  app.add_option("--context", o.context, "tokens of a sequence");
+  app.add_option("--batch", o.batch, "sequences");
+  app.add_option("--experts", o.experts, "routed experts of each layer; 1: dense, as wide as `active` experts");
+  app.add_option("--active", o.active, "experts of each token");
+  app.add_option("--expert-width", o.expert_width, "channels of an expert; 0: width");
+  app.add_option("--threads", o.threads, "all threads")->check(CLI::PositiveNumber);
+  app.add_flag("--only", o.only, "not with one thread first");
+  app.add_option("--steps", o.steps, "timed steps, after two to warm up")->check(CLI::PositiveNumber);
+  app.add_flag("--json", o.json, bench::json_help);
+  return cli::run(app, argc, argv, [&] {
+    auto limits = bench::measure_limits(o.threads);
+    if (o.only) limits = {limits.back()};
     if (o.expert_width == 0) o.expert_width = o.width;
+    const auto gpt2 = models::TransformerConfig::gpt2(o.vocab, o.layers, o.heads, o.width, o.context);
     if (o.experts == 0)
-      measure(models::Transformer<float>(
-                  models::TransformerConfig::gpt2(o.vocab, o.layers, o.heads, o.width, o.context), Rng(1)),
-              o);
+      measure([&] { return models::Transformer<float>(gpt2, Rng(1)); }, o, limits);
     else
-      measure(models::FullTransformer<float>(olmoe(o), Rng(1)), o);
-  } catch (const Error& error) {
-    fmt::print(stderr, "{}\n", error.what());
-    return 1;
-  }
+      measure([&] { return models::FullTransformer<float>(olmoe(o), Rng(1)); }, o, limits);
+    return 0;
+  });
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What kernels.cpp measures the processor itself with, on every instruction set.
+// What machine.hpp measures the processor itself with, on every instruction set.
 
 // Multiply-adds in registers alone: twelve chains hide the latency. Returns how many one step makes.
 template <class T> ATOM_KERNEL Index fma_steps(Index steps, T* values) {

@@ -3,12 +3,7 @@
 // another. Decoding reads every weight for each token, so its limit is the memory's bandwidth.
 #include <atom/nn/weights.hpp>
 #include <atom/pretrained/load.hpp>
-#if __has_include(<atom/nn/pack_weights.hpp>)
-#include <atom/nn/pack_weights.hpp>
-#define ATOM_BENCH_PACKS 1
-#else
-#define ATOM_BENCH_PACKS 0
-#endif
+#include <atom/pretrained/pack_weights.hpp>
 
 #include "../../examples/model_path.hpp"
 #include "machine.hpp"
@@ -33,16 +28,6 @@ std::optional<BlockType> type_of(const std::string& weights) {
   if (weights == "q8_0") return BlockType::q8_0;
   if (weights == "q4_0") return BlockType::q4_0;
   return std::nullopt;
-}
-
-// Repacks all matrices for computing. The embedding and the head of a q4_0 model stay q8_0.
-void pack(Model& model, const std::optional<BlockType>& type) {
-#if ATOM_BENCH_PACKS
-  nn::pack_weights(model, nn::PackOptions{.type = type, .embedding = type == BlockType::q4_0 ? BlockType::q8_0 : type});
-#else
-  check(!type || *type == BlockType::f32, "generate", "weights are as-is or f32: found ", name_of(*type));
-  static_cast<void>(model);
-#endif
 }
 
 // Bytes of the weights that one pass over a token of each sequence reads: of experts, those that so many tokens are
@@ -110,8 +95,8 @@ void measure(const Options& o) {
 
   const double begin = bench::wall();
   const auto type = type_of(o.weights);
-  auto model = pretrained::load_model<Model>(model_path(o.path), {.full = type == BlockType::f32});
-  pack(model, type);
+  auto model = pretrained::load_model<Model>(model_path(o.path));
+  pretrained::pack_weights(model, {.type = type});
   const double start = bench::wall() - begin;
 
   Sequences sequences(model, o);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// pack_weights: makes a model ready to be run fast: its matrices are laid out so that products compute on them directly,
-// in the type of their file or in another. For inference: gradients of packed weights do not exist.
+// pack_weights: makes a model ready to be run fast: its matrices are laid out so that products compute on them
+// directly, in the type of their file or in another. For inference: gradients of packed weights do not exist.
 #pragma once
 
 #include "../io/quantise.hpp"
@@ -11,8 +11,8 @@
 namespace atom::pretrained {
 
 struct PackOptions {
-  // The type of all matrices; none: that of each where it is stored, float32 where it is a tensor. Of fewer than 8 bits:
-  // embedding and head get q8_0. A matrix whose rows are no whole blocks stays what it is.
+  // The type of all matrices; none: that of each where it is stored, float32 where it is a tensor. Of fewer than 8
+  // bits: embedding and head get q8_0. A matrix whose rows are no whole blocks stays what it is.
   std::optional<BlockType> type = {};
 };
 
@@ -52,34 +52,34 @@ template <class M> void pack_weights(M& model, const PackOptions& options = {}) 
   check(!options.type || (can_pack(*options.type) && io::can_quantise(*options.type)), "pack_weights", "type ",
         name_of(options.type.value_or(BlockType::f32)), " cannot be computed on");
   const bool tied = model.config.tie_embeddings;
-  nn::for_each_weight(model, [&]<class T>(const std::string& name, Tensor<T, D>& weight, StoredMatrix<D>& stored, Role) {
-    if (!detail::is_multiplied(name, tied)) return;
-    const Shape shape = nn::weight_shape(weight, stored);
-    std::optional<BlockType> type = options.type;
-    if (type && info_of(*type).values > 1 && (name == "embedding.weight" || name == "head.weight"))
-      type = BlockType::q8_0;
-    if (type && shape[-1] % info_of(*type).values != 0) type.reset();
-    if (!type && stored.defined()) return nn::set_weight(weight, stored, pack(stored));
-    // As numbers, a matrix at a time, and stored again.
-    const Shape matrix = shape.rank() == 3 ? shape.without(0) : shape;
-    const Index count = shape.rank() == 3 ? shape[0] : 1;
-    std::vector<StoredMatrix<D>> members;
-    const auto dense = contiguous(weight.buffer());
-    for (Index i = 0; i < count; ++i) {
-      Buffer<float, D> values;
-      if (stored.defined()) {
-        values = (shape.rank() == 3 ? stored.member(i) : stored).template to_buffer<float>();
-      } else {
-        values = Buffer<float, D>(weight.device(), matrix);
-        std::copy_n(dense.data() + i * values.size(), values.size(), values.mutable_data());
-      }
-      members.push_back(pack(detail::stored_as(type.value_or(BlockType::f32), matrix,
-                                               {values.data(), static_cast<std::size_t>(values.size())}, name,
-                                               values.device())));
-    }
-    nn::set_weight(weight, stored,
-                   shape.rank() == 3 ? StoredMatrix<D>::stack(std::move(members)) : std::move(members[0]));
-  });
+  nn::for_each_weight(
+      model, [&]<class T>(const std::string& name, Tensor<T, D>& weight, StoredMatrix<D>& stored, Role) {
+        if (!detail::is_multiplied(name, tied)) return;
+        const Shape shape = nn::weight_shape(weight, stored);
+        BlockType type = options.type.value_or(BlockType::f32);
+        if (info_of(type).values > 1 && (name == "embedding.weight" || name == "head.weight")) type = BlockType::q8_0;
+        const bool fits = shape[-1] % info_of(type).values == 0;
+        if (!fits) type = BlockType::f32;
+        if (stored.defined() && (!options.type || !fits)) return nn::set_weight(weight, stored, pack(stored));
+        // As numbers, a matrix at a time, and stored again.
+        const Shape matrix = shape.rank() == 3 ? shape.without(0) : shape;
+        const Index count = shape.rank() == 3 ? shape[0] : 1;
+        std::vector<StoredMatrix<D>> members;
+        const auto dense = contiguous(weight.buffer());
+        for (Index i = 0; i < count; ++i) {
+          Buffer<float, D> values;
+          if (stored.defined()) {
+            values = (shape.rank() == 3 ? stored.member(i) : stored).template to_buffer<float>();
+          } else {
+            values = Buffer<float, D>(weight.device(), matrix);
+            std::copy_n(dense.data() + i * values.size(), values.size(), values.mutable_data());
+          }
+          members.push_back(pack(detail::stored_as(
+              type, matrix, {values.data(), static_cast<std::size_t>(values.size())}, name, values.device())));
+        }
+        nn::set_weight(weight, stored,
+                       shape.rank() == 3 ? StoredMatrix<D>::stack(std::move(members)) : std::move(members[0]));
+      });
 }
 
 #if ATOM_EXTERN_MODELS

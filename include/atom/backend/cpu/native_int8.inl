@@ -15,6 +15,20 @@ struct Native8 {
     sum = __builtin_ia32_vpdpbusd_v16si(sum, w, x);
 #endif
   }
+  // Each byte of a, below 16, becomes that of a table.
+  static ATOM_NATIVE void look_up(Int& a, const std::uint8_t (&table)[16]) {
+    typedef char Bytes __attribute__((vector_size(64), aligned(16)));
+    alignas(64) std::uint8_t four[64];
+    for (int i = 0; i < 4; ++i) __builtin_memcpy(four + 16 * i, table, 16);
+    Bytes tables;
+    __builtin_memcpy(&tables, four, 64);
+#if defined(__clang__)
+    a = reinterpret_cast<Int>(__builtin_ia32_pshufb512(tables, reinterpret_cast<Bytes>(a)));
+#else
+    a = reinterpret_cast<Int>(
+        __builtin_ia32_pshufb512_mask(tables, reinterpret_cast<Bytes>(a), tables, ~std::uint64_t{0}));
+#endif
+  }
   static ATOM_NATIVE void widen(Int& a, const std::uint8_t* p) {
 #if defined(__clang__)
     typedef unsigned char Bytes __attribute__((vector_size(16), aligned(1), may_alias));
@@ -39,6 +53,13 @@ struct Native8 {
     const Pairs pairs = __builtin_ia32_pmaddubsw256(a, b);
     sum += reinterpret_cast<Int>(__builtin_ia32_pmaddwd256(pairs, Pairs{} + 1));
   }
+  static ATOM_NATIVE void look_up(Int& a, const std::uint8_t (&table)[16]) {
+    std::uint8_t two[32];
+    for (int i = 0; i < 2; ++i) __builtin_memcpy(two + 16 * i, table, 16);
+    Bytes tables;
+    __builtin_memcpy(&tables, two, 32);
+    a = reinterpret_cast<Int>(__builtin_ia32_pshufb256(tables, reinterpret_cast<Bytes>(a)));
+  }
   static ATOM_NATIVE void widen(Int& a, const std::uint8_t* p) {
 #if defined(__clang__)
     typedef unsigned char Eight __attribute__((vector_size(8), aligned(1), may_alias));
@@ -59,6 +80,12 @@ struct Native8 {
     __builtin_memcpy(a, &w, sizeof a);
     __builtin_memcpy(b, &x, sizeof b);
     for (int i = 0; i < static_cast<int>(sizeof(Int)); ++i) sum[i / 4] += a[i] * b[i];
+  }
+  static ATOM_NATIVE void look_up(Int& a, const std::uint8_t (&table)[16]) {
+    std::uint8_t bytes[sizeof(Int)];
+    __builtin_memcpy(bytes, &a, sizeof a);
+    for (auto& byte : bytes) byte = table[byte];
+    __builtin_memcpy(&a, bytes, sizeof a);
   }
   static ATOM_NATIVE void widen(Int& a, const std::uint8_t* p) {
     for (int i = 0; i < 4; ++i) a[i] = p[i];

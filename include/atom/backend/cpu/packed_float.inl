@@ -17,8 +17,8 @@ ATOM_ALWAYS_INLINE void packed_widen(Lanes<float>::Raw& to, const half* p) {
 }
 
 // Up to 4 rows of A times 48 columns, all of k: only reading B takes time.
-template <int rows, class Stored> ATOM_KERNEL void packed_thin(const float* a, Index a_ld, const Stored* b, Index k,
-                                                                  float* c, Index c_ld) {
+template <int rows, class Stored>
+ATOM_KERNEL void packed_thin(const float* a, Index a_ld, const Stored* b, Index k, float* c, Index c_ld) {
   using V = Lanes<float>;
   constexpr int registers = 48 / V::per_register, most = registers < 6 ? registers : 6;
   for (int first = 0; first < registers; first += most) {
@@ -39,8 +39,8 @@ template <int rows, class Stored> ATOM_KERNEL void packed_thin(const float* a, I
       ATOM_UNROLL for (int i = 0; i < rows; ++i) ATOM_UNROLL for (int j = 0; j < most; ++j) before[i][j] =
           p == 0 ? sums[i][j] : before[i][j] + sums[i][j];
     }
-    ATOM_UNROLL for (int i = 0; i < rows; ++i) ATOM_UNROLL for (int j = 0; j < most; ++j)
-        reinterpret_cast<V::Loose*>(c + i * c_ld)[first + j] = before[i][j];
+    ATOM_UNROLL for (int i = 0; i < rows; ++i)
+        ATOM_UNROLL for (int j = 0; j < most; ++j) reinterpret_cast<V::Loose*>(c + i * c_ld)[first + j] = before[i][j];
   }
 }
 
@@ -56,8 +56,11 @@ template <class Stored> ATOM_KERNEL void packed_panel(const detail::PackedCall& 
     if constexpr (std::is_same_v<Stored, float>)
       values = b;
     else
-      for (Index i = 0; i < 48 * depth; i += lanes)
-        packed_widen(reinterpret_cast<Lanes<float>::Loose*>(memory + i)[0], b + i);
+      for (Index i = 0; i < 48 * depth; i += lanes) {
+        Lanes<float>::Raw x;
+        packed_widen(x, b + i);
+        *reinterpret_cast<Lanes<float>::Loose*>(memory + i) = x;
+      }
     for (Index j = 0; j < 48; j += width)
       gemm_panel<3>(a, k, false, values + j, 48, rows, depth,
                     GemmSums<float>{p == 0 ? nullptr : c + j, c_ld, c + j, c_ld, false}, GemmAhead<float>{});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products with packed matrices (contract: backend/packed_gemm.hpp). Sixteen rows of W are the sixteen lanes: a quad of x,
-// four bytes, is broadcast to all lanes and multiplied with the quads of the rows, so nothing is ever summed across.
+// Products with packed matrices (contract: backend/packed_gemm.hpp). Sixteen rows of W are the sixteen lanes: a quad of
+// x, four bytes, is broadcast to all lanes and multiplied with the quads of the rows, so nothing is ever summed across.
 
 struct PackedReader {
   using I = Lanes<std::int32_t>;
@@ -55,24 +55,16 @@ struct ReadNibbles : PackedReader {
     nibbles(b.q, c, low, high);
   }
 };
-template <> struct ReadPacked<packed::Q4_0> : ReadNibbles {
-  static constexpr int offset = 8;
-};
-template <> struct ReadPacked<packed::Q4_1> : ReadNibbles {
-  static constexpr bool has_least = true;
-};
+template <> struct ReadPacked<packed::Q4_0> : ReadNibbles { static constexpr int offset = 8; };
+template <> struct ReadPacked<packed::Q4_1> : ReadNibbles { static constexpr bool has_least = true; };
 struct ReadFifths : ReadNibbles {
   template <class Block> static ATOM_ALWAYS_INLINE void pair(const Block& b, int, int c, I& low, I& high) {
     nibbles(b.q, c, low, high);
     fifths(b.fifth, c, low, high);
   }
 };
-template <> struct ReadPacked<packed::Q5_0> : ReadFifths {
-  static constexpr int offset = 16;
-};
-template <> struct ReadPacked<packed::Q5_1> : ReadFifths {
-  static constexpr bool has_least = true;
-};
+template <> struct ReadPacked<packed::Q5_0> : ReadFifths { static constexpr int offset = 16; };
+template <> struct ReadPacked<packed::Q5_1> : ReadFifths { static constexpr bool has_least = true; };
 template <> struct ReadPacked<packed::Q8_0> : ReadNibbles {
   static constexpr bool is_signed = true;
   static constexpr int offset = Native8::flip;
@@ -92,15 +84,11 @@ template <> struct ReadPacked<packed::MXFP4> : ReadNibbles {
     low = number(low);
     high = number(high);
   }
-  // Doubled numbers 0 1 2 3 4 6 8 12 from codes of three bits, and their negatives with a fourth; 12 more.
+  // A doubled number (doubled_e2m1), 12 more.
   static ATOM_ALWAYS_INLINE I number(I code) {
-    const I one(0x01010101);
-    const I b0 = code & one, b1 = masked(code, -1, 1), b2 = masked(code, -2, 1), b3 = masked(code, -3, 1);
-    const I large = b2 & b1, largest = large & b0;  // 6 and up; 12
-    const I small = (code & I(0x07070707)) + (b2 & b0);  // 5 -> 6
-    const I magnitude = small + large + large + largest + largest;  // 6 -> 8, 7 -> 12
-    const I negative = magnitude & ((b3 << 8) - b3);
-    return I(0x0c0c0c0c) + magnitude - negative - negative;
+    static constexpr std::uint8_t table[16] = {12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0};
+    ATOM_UNROLL for (int i = 0; i < I::registers; ++i) ATOM_CALL_NATIVE(Native8::look_up)(code.r[i], table);
+    return code;
   }
 };
 struct ReadRuns : PackedReader {
@@ -140,8 +128,8 @@ template <> struct ReadPacked<packed::Q6_K> : PackedReader {
 constexpr int packed_rows_at_once = ATOM_ISA_LEVEL == 2 ? 8 : 2;
 
 // sums (rows, 16): `rows` rows of x, `ld` runs from one to the next, times sixteen rows of W.
-template <int rows, class Block> ATOM_KERNEL void packed_sums(const detail::ActivationRun* x, Index ld,
-                                                              const Block* block, Index blocks, float* sums) {
+template <int rows, class Block>
+ATOM_KERNEL void packed_sums(const detail::ActivationRun* x, Index ld, const Block* block, Index blocks, float* sums) {
   using R = ReadPacked<Block>;
   using I = Lanes<std::int32_t>;
   using V = Lanes<float>;

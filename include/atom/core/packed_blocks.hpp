@@ -126,9 +126,7 @@ struct MXFP4 {
   std::uint8_t e[rows];
   Nibbles q;
   void set(int row, const Source& from) { e[row] = from.e, q.set(row, from.q); }
-  int code(int row, int, int i) const {
-    return static_cast<int>(doubled_e2m1(static_cast<unsigned>(q.code(row, i))));
-  }
+  int code(int row, int, int i) const { return static_cast<int>(doubled_e2m1(static_cast<unsigned>(q.code(row, i)))); }
   float scale(int row, int, int) const {
     const std::uint32_t at = e[row];
     return std::bit_cast<float>(at < 2 ? 0x00200000U << at : (at - 1U) << 23U);

@@ -15,8 +15,8 @@ template <class T, class D> struct LinearOptions {
 };
 
 // activation(x Wᵀ + bias) + residual: x (..., in), weight (out, in), bias (out) or undefined -> (..., out). A stored
-// weight gives the bits that the tensor of its values gives, unless it is packed (tensor/pack.hpp), and gets no gradient.
-// Errors: shapes; no weight.
+// weight gives the bits that the tensor of its values gives, unless it is packed (tensor/pack.hpp), and gets no
+// gradient. Errors: shapes; no weight.
 template <class T, class D> Tensor<T, D> linear(const Tensor<T, D>& x, const Weight<T, D>& weight,
                                                 const std::type_identity_t<Tensor<T, D>>& bias,
                                                 const std::type_identity_t<LinearOptions<T, D>>& options = {}) {

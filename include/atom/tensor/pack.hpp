@@ -16,13 +16,11 @@ inline PackedPart packed_part(const StoredPart& part) {
 }
 
 template <class D> typename StoredMatrix<D>::Layout packed_layout() {
-  return {.read = [](D device, const StoredPart& wanted, float* to) {
-            unpack(device, packed_part(wanted), wanted, to);
-          },
-          .multiply = [](D device, Index m, const float* x, const StoredPart& matrix, GemmOutput<float> y,
-                         const GemmEpilogue<float>& epilogue) {
-            packed_gemm(device, m, x, packed_part(matrix), y, epilogue);
-          }};
+  return {
+      .read = [](D device, const StoredPart& wanted, float* to) { unpack(device, packed_part(wanted), wanted, to); },
+      .multiply =
+          [](D device, Index m, const float* x, const StoredPart& matrix, GemmOutput<float> y,
+             const GemmEpilogue<float>& epilogue) { packed_gemm(device, m, x, packed_part(matrix), y, epilogue); }};
 }
 
 }  // namespace detail

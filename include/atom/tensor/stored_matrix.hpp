@@ -31,8 +31,8 @@ struct WidenFloat {
 
 template <class D = Device> class StoredMatrix {
  public:
-  // What reads the bytes and, if they are laid out for that (tensor/pack.hpp), multiplies with them: behind pointers, so
-  // that only programs that make such matrices compile it.
+  // What reads the bytes and, if they are laid out for that (tensor/pack.hpp), multiplies with them: behind pointers,
+  // so that only programs that make such matrices compile it.
   struct Layout {
     void (*read)(D, const StoredPart& wanted, float* to) = nullptr;
     void (*multiply)(D, Index m, const float* x, const StoredPart& matrix, GemmOutput<float> y,

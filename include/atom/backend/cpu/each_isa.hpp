@@ -4,7 +4,8 @@
 // - ATOM_KERNEL stands before every function that is a real call: it sets the target, forbids contraction (fma is
 //   written where it is meant) and forbids inlining into code of another target. No Lanes in its parameters.
 // - whatever else it calls is ATOM_ALWAYS_INLINE; a lambda is `[&](...) ATOM_INLINE_LAMBDA { ... }`. A lambda
-//   written in an ATOM_KERNEL has its target, so an inlined function that takes one is ATOM_KERNEL_INLINE, as are its callers.
+//   written in an ATOM_KERNEL has its target, so an inlined function that takes one is ATOM_KERNEL_INLINE, as are its
+//   callers.
 // - ATOM_MEMORY_BOUND, defined before this file: kernels that wait for memory and not for arithmetic. They have no
 //   avx512 of their own, which halves what they cost to compile; ATOM_DISPATCH_MEMORY_BOUND calls them.
 // - ATOM_INT8_DOT, defined before this file: the text of avx512 also uses avx512vnni; ATOM_DISPATCH_INT8 calls it.

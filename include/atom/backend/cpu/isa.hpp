@@ -98,13 +98,13 @@ inline void set_isa(Isa wanted) {
     default: return ::atom::baseline::kernel(__VA_ARGS__);                \
   }
 // For kernels whose avx512 needs avx512vnni.
-#define ATOM_DISPATCH_INT8(kernel, ...)                                                        \
-  switch (::atom::isa()) {                                                                     \
-    case ::atom::Isa::avx512:                                                                  \
-      if (::atom::has_int8_dot()) return ::atom::avx512::kernel(__VA_ARGS__);                  \
-      [[fallthrough]];                                                                         \
-    case ::atom::Isa::avx2: return ::atom::avx2::kernel(__VA_ARGS__);                          \
-    default: return ::atom::baseline::kernel(__VA_ARGS__);                                     \
+#define ATOM_DISPATCH_INT8(kernel, ...)                                       \
+  switch (::atom::isa()) {                                                    \
+    case ::atom::Isa::avx512:                                                 \
+      if (::atom::has_int8_dot()) return ::atom::avx512::kernel(__VA_ARGS__); \
+      [[fallthrough]];                                                        \
+    case ::atom::Isa::avx2: return ::atom::avx2::kernel(__VA_ARGS__);         \
+    default: return ::atom::baseline::kernel(__VA_ARGS__);                    \
   }
 // For kernels that have no avx512 of their own (each_isa.hpp).
 #define ATOM_DISPATCH_MEMORY_BOUND(kernel, ...)                                     \

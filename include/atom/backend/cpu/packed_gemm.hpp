@@ -63,8 +63,8 @@ namespace atom {
 
 namespace detail {
 
-template <class Stored> void packed_float_tile(const PackedCall& call, Index first_row, Index rows, Index panel,
-                                               Index panels, float* memory) {
+template <class Stored>
+void packed_float_tile(const PackedCall& call, Index first_row, Index rows, Index panel, Index panels, float* memory) {
   ATOM_DISPATCH(packed_float_tile<Stored>, call, first_row, rows, panel, panels, memory);
 }
 template <class Block>
@@ -149,7 +149,8 @@ namespace detail {
 
 template <class Stored> void pack_panel(const StoredPart& from, Index first, Index width, Stored* to) {
   const Index count = std::min(width, from.rows - first);
-  if (count < width) std::memset(static_cast<void*>(to), 0, static_cast<std::size_t>(width * from.columns) * sizeof(Stored));
+  if (count < width)
+    std::memset(static_cast<void*>(to), 0, static_cast<std::size_t>(width * from.columns) * sizeof(Stored));
   constexpr Index block = 16;  // of columns: whole lines of the cache are written
   for (Index p = 0; p < from.columns; p += block)
     for (Index r = 0; r < count; ++r) {

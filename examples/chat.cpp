@@ -149,6 +149,7 @@ int main(int argc, char** argv) {
     const auto usual = pretrained::load_generation_config(path);
     auto model = pretrained::load_model<Model>(path);
     add_adapter(model, path, adapter);
+    if (!exact) pretrained::pack_weights(model);
     Chat chat(model, tokenizer, std::move(*format),
               {.tokens = tokens,
                .temperature = temperature.value_or(usual.sampler.temperature),

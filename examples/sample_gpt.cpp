@@ -33,7 +33,8 @@ int main(int argc, char** argv) {
   return cli::run(app, argc, argv, [&] {
     set_default_threads(threads);
     const std::string path = model_path(folder);
-    const auto model = pretrained::load_model<models::FullTransformer<float>>(path);
+    auto model = pretrained::load_model<models::FullTransformer<float>>(path);
+    pretrained::pack_weights(model);
     const auto tokenizer = pretrained::load_tokenizer(path);
     if (!json) {
       fmt::print("{}", prompt);

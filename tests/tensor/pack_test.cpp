@@ -26,14 +26,14 @@ struct Case {
 
   GemmEpilogue<float> epilogue() const { return {.bias = bias.data(), .residual = {.data = residual.data(), .ld = n}}; }
 
-  // One number for each run of 32 elements of x, and the integers that it is times.
+  // One number for each 16 elements of x, and the integers that it is times.
   std::vector<double> rounded() const {
     std::vector<double> result;
-    for (std::size_t at = 0; at < x.size(); at += 32) {
+    for (std::size_t at = 0; at < x.size(); at += 16) {
       float largest = 0;
-      for (std::size_t i = at; i < at + 32; ++i) largest = std::max(largest, std::abs(x[i]));
+      for (std::size_t i = at; i < at + 16; ++i) largest = std::max(largest, std::abs(x[i]));
       const float d = largest / 127, scale = 127 / largest;
-      for (std::size_t i = at; i < at + 32; ++i) result.push_back(double(d) * double(std::nearbyint(x[i] * scale)));
+      for (std::size_t i = at; i < at + 16; ++i) result.push_back(double(d) * double(std::nearbyint(x[i] * scale)));
     }
     return result;
   }

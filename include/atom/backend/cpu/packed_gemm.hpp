@@ -9,11 +9,12 @@ namespace atom {
 
 namespace detail {
 
-// 32 elements of a row of x: d times integers; sums of both halves, for what codes are larger than values.
+// 32 elements of a row of x, each half d times integers; their sums, for codes that are larger than their values.
 struct ActivationRun {
   std::int32_t quad[8];  // four bytes each
   std::int32_t sum[2];
-  float d, d_sum;
+  float d[2];
+  float d_sum;  // sum of the elements
 };
 
 struct PackedCall {

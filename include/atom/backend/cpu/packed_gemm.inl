@@ -133,45 +133,28 @@ ATOM_KERNEL void packed_sums(const detail::ActivationRun* x, Index ld, const Blo
   using R = ReadPacked<Block>;
   using I = Lanes<std::int32_t>;
   using V = Lanes<float>;
-  // Of few rows two chains of integers, which wait less for each other; q6_k has two scales.
-  constexpr int chains = rows <= 2 || R::scales == 2 ? 2 : 1, runs = packed::runs_of<Block>;
+  constexpr int runs = packed::runs_of<Block>;
   V total[rows];
   ATOM_UNROLL for (int r = 0; r < rows; ++r) total[r] = V(0);
   for (; blocks > 0; --blocks, ++block) {
     for (int run = 0; run < runs; ++run, ++x) {
-      I part[rows][chains];
-      ATOM_UNROLL for (int r = 0; r < rows; ++r) {
-        const auto& from = x[r * ld];
-        if constexpr (chains == 2) {
-          part[r][0] = I(-R::offset * from.sum[0]);
-          part[r][1] = I(-R::offset * from.sum[1]);
-        } else {
-          part[r][0] = I(-R::offset * (from.sum[0] + from.sum[1]));
-        }
-      }
+      I part[rows][2];
+      ATOM_UNROLL for (int r = 0; r < rows; ++r) ATOM_UNROLL for (int half = 0; half < 2; ++half) part[r][half] =
+          I(-R::offset * x[r * ld].sum[half]);
       ATOM_UNROLL for (int c = 0; c < 4; ++c) {
         I low, high;
         R::pair(*block, run, c, low, high);
         ATOM_UNROLL for (int r = 0; r < rows; ++r) {
           R::template dot<R::is_signed>(part[r][0], low, I(x[r * ld].quad[c]));
-          R::template dot<R::is_signed>(part[r][chains - 1], high, I(x[r * ld].quad[c + 4]));
+          R::template dot<R::is_signed>(part[r][1], high, I(x[r * ld].quad[c + 4]));
         }
       }
       const V scale = R::scale(*block, run, 0);
-      ATOM_UNROLL for (int r = 0; r < rows; ++r) {
-        const V d = V(x[r * ld].d);
-        if constexpr (R::scales == 2) {
-          total[r] = fma(to_float(part[r][0]), scale * d, total[r]);
-        } else {
-          if constexpr (chains == 2) part[r][0] += part[r][1];
-          total[r] = fma(to_float(part[r][0]), scale * d, total[r]);
-        }
-      }
-      if constexpr (R::scales == 2) {
-        const V second = R::scale(*block, run, 1);
-        ATOM_UNROLL for (int r = 0; r < rows; ++r) total[r] =
-            fma(to_float(part[r][1]), second * V(x[r * ld].d), total[r]);
-      }
+      ATOM_UNROLL for (int r = 0; r < rows; ++r) total[r] =
+          fma(to_float(part[r][0]), scale * V(x[r * ld].d[0]), total[r]);
+      const V second = R::scales == 2 ? R::scale(*block, run, 1) : scale;
+      ATOM_UNROLL for (int r = 0; r < rows; ++r) total[r] =
+          fma(to_float(part[r][1]), second * V(x[r * ld].d[1]), total[r]);
       if constexpr (R::has_least) {
         const V least = R::least(*block, run);
         ATOM_UNROLL for (int r = 0; r < rows; ++r) total[r] = fma(least, V(x[r * ld].d_sum), total[r]);
@@ -212,27 +195,21 @@ ATOM_KERNEL void packed_tile(const detail::PackedCall& call, Index first_row, In
 // Runs of 32 elements of x as integers.
 template <class T> ATOM_KERNEL void quantise_runs(const T* x, Index runs, detail::ActivationRun* to) {
   using V = Lanes<float>;
-  using I = Lanes<std::int32_t>;
-  for (; runs > 0; --runs, x += 32, ++to) {
-    const V a = V::load(x), b = V::load(x + 16);
-    const float largest = max_of(max(abs(a), abs(b)));
-    to->d = largest / 127;
-    const V scale = largest > 0 ? 127 / largest : 0.F;
-    const I q0 = to_int(round_even(a * scale)), q1 = to_int(round_even(b * scale));
-    alignas(64) std::int32_t wide[32];
-    q0.store(wide);
-    q1.store(wide + 16);
-    std::int32_t sums[2] = {};
-    std::int8_t narrow[32];
-    for (int i = 0; i < 16; ++i) {
-      narrow[i] = static_cast<std::int8_t>(wide[i]);
-      narrow[i + 16] = static_cast<std::int8_t>(wide[i + 16]);
-      sums[0] += wide[i];
-      sums[1] += wide[i + 16];
+  for (; runs > 0; --runs, ++to) {
+    to->d_sum = 0;
+    for (int half = 0; half < 2; ++half, x += 16) {
+      const V values = V::load(x);
+      const float largest = max_of(abs(values));
+      const auto codes = to_int(round_even(values * V(largest > 0 ? 127 / largest : 0.F)));
+      alignas(64) std::int32_t wide[16];
+      codes.store(wide);
+      std::int8_t narrow[16];
+      for (int i = 0; i < 16; ++i) narrow[i] = static_cast<std::int8_t>(wide[i]);
+      __builtin_memcpy(to->quad + 4 * half, narrow, 16);
+      to->sum[half] = sum(codes);
+      to->d[half] = largest / 127;
+      const float part = to->d[half] * static_cast<float>(to->sum[half]);
+      to->d_sum += part;
     }
-    __builtin_memcpy(to->quad, narrow, 32);
-    to->sum[0] = sums[0];
-    to->sum[1] = sums[1];
-    to->d_sum = to->d * static_cast<float>(sums[0] + sums[1]);
   }
 }

@@ -3,6 +3,7 @@
 // functions (quantize_row_*_ref); for blocks of 256 the scales are searched, so only their layout is ggml's.
 #pragma once
 
+#include "../core/thread_pool.hpp"
 #include "quantise_k.hpp"
 
 namespace atom::io {
@@ -30,11 +31,16 @@ constexpr bool can_quantise(BlockType type) {
                                        std::string_view where = "quantise") {
   check(can_quantise(type), where, "values of type ", name_of(type), " cannot be written");
   detail::check_blocks(where, type, into.size(), values.size());
-  const auto store = [&]<class Stored>(Stored block, std::size_t count, auto&& fill) {
-    for (std::size_t at = 0; at < values.size(); at += count) {
-      fill(values.subspan(at, count), block);
-      std::memcpy(&into[at / count * sizeof block], &block, sizeof block);
-    }
+  const auto store = [&]<class Stored>(Stored, std::size_t count, auto&& fill) {
+    constexpr std::size_t grain = std::size_t{1} << 14U;  // values of a chunk
+    default_pool().parallel_for(static_cast<Index>((values.size() + grain - 1) / grain), [&](Index chunk) {
+      Stored block{};
+      const std::size_t begin = static_cast<std::size_t>(chunk) * grain;
+      for (std::size_t at = begin; at < std::min(begin + grain, values.size()); at += count) {
+        fill(values.subspan(at, count), block);
+        std::memcpy(&into[at / count * sizeof block], &block, sizeof block);
+      }
+    });
   };
   if (type == BlockType::f32 && !values.empty()) std::memcpy(into.data(), values.data(), into.size());
   const auto rounded = [](std::span<const float> one, auto& stored) {

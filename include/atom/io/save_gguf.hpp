@@ -88,7 +88,7 @@ void save_gguf(const std::string& path, const GgufMetadata& metadata, std::vecto
 // Appends values in blocks of that type. T is float, double, half or bfloat16; double goes through float. Errors: those
 // of quantise().
 template <class T> void write_elements(FileWriter& writer, std::span<const T> values, BlockType type) {
-  constexpr std::size_t piece = std::size_t{1} << 16U;  // values at a time
+  constexpr std::size_t piece = std::size_t{1} << 20U;  // values at a time
   std::vector<float> converted(std::is_same_v<T, float> ? 0 : std::min(piece, values.size()));
   std::vector<std::byte> stored;
   for (std::size_t at = 0; at < values.size(); at += piece) {

@@ -11,24 +11,25 @@
 #include <atom/pretrained/folder_form.hpp>
 #include <atom/pretrained/generation_config.hpp>
 #include <atom/pretrained/gguf/save_gguf.hpp>
+#include <map>
 
 using namespace atom;
 
 namespace {
 
-constexpr std::string_view type_names[] = {"f32", "f16", "bf16", "q8_0", "q4_0"};
+// The types of GGUF files by the names of the command line, such as q4_k.
+std::map<std::string, BlockType> gguf_types() {
+  std::map<std::string, BlockType> types;
+  for (const auto& rule : pretrained::gguf_type_rules)
+    types[CLI::detail::to_lower(std::string(name_of(rule.type)))] = rule.type;
+  return types;
+}
 
 DType dtype_named(const std::string& type) {
   if (type == "f32") return DType::f32;
   if (type == "f16") return DType::f16;
   check(type == "bf16", "--type", "folders hold f32, f16 or bf16: found ", type);
   return DType::bf16;
-}
-BlockType block_type_named(const std::string& type) {
-  if (type == "f32") return BlockType::f32;
-  if (type == "bf16") return BlockType::bf16;
-  if (type == "q8_0") return BlockType::q8_0;
-  return type == "q4_0" ? BlockType::q4_0 : BlockType::f16;
 }
 
 // What a GGUF file keeps beside its weights, as files of a folder.
@@ -56,6 +57,18 @@ void to_folder(FullModel& model, const std::string& in, const std::string& out, 
   });
 }
 
+void to_gguf(FullModel& model, const std::string& in, const std::string& out, BlockType type) {
+  pretrained::save_gguf(out, model, pretrained::gguf_options(in, type));
+  std::map<BlockType, std::vector<std::string>> others;  // what is in place of the type
+  const io::Gguf file(out);
+  for (const auto& tensor : file.tensors())
+    if (tensor.type != BlockType::f32 && tensor.shape[-1] % info_of(type).values != 0)
+      others[tensor.type].push_back(tensor.name);
+  for (const auto& [other, names] : others)
+    fmt::print(stderr, "{}{}: rows are no whole blocks of {}, stored as {}\n", names[0],
+               names.size() == 1 ? "" : fmt::format(" and {} more", names.size() - 1), name_of(type), name_of(other));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -65,8 +78,8 @@ int main(int argc, char** argv) {
   app.add_option("in", in, "Hugging Face folder, GGUF file or run folder")->required();
   app.add_option("out", out, "FILE.gguf, or a folder that is made or replaced")->required();
   app.add_option("--type", type,
-                 "of the weights: f32, f16, bf16, and in GGUF files q8_0 or q4_0; else the folder's own, f16")
-      ->check(CLI::IsMember(std::vector<std::string>(std::begin(type_names), std::end(type_names))));
+                 "of the weights; folders hold f32, f16 or bf16. Else the folder's own, in GGUF files f16")
+      ->check(CLI::IsMember(gguf_types()));
   app.add_option("--adapter", adapter, "folder of low-rank adapters to merge")->check(CLI::ExistingDirectory);
   app.add_option("--threads", threads, "threads")->check(CLI::PositiveNumber);
   return cli::run(app, argc, argv, [&] {
@@ -76,7 +89,7 @@ int main(int argc, char** argv) {
     add_adapter(model, in, adapter);
     if (!adapter.empty()) nn::merge_lora(model, {.dequantise = true});
     if (pretrained::is_gguf(out))
-      pretrained::save_gguf(out, model, pretrained::gguf_options(in, block_type_named(type)));
+      to_gguf(model, in, out, type.empty() ? BlockType::f16 : gguf_types().at(type));
     else
       to_folder(model, in, out, type);
     fmt::print("{}\n", out);

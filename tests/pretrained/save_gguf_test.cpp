@@ -172,8 +172,63 @@ TEST_CASE("which type each tensor has") {
     last = now;
   }
   CHECK(last < 1e-5);
-  CHECK(error_of([&] { pretrained::save_gguf(path, model, {.type = BlockType::q6_k}); }) ==
-        "[save_gguf] matrices of type Q6_K are not written, expected f32, f16, bf16, q8_0 or q4_0");
+  for (const BlockType of : {BlockType::q4_1, BlockType::q5_0, BlockType::q5_1, BlockType::mxfp4}) {
+    pretrained::save_gguf(path, model, {.type = of});
+    CHECK(type("blk.1.attn_v.weight") == of);
+    CHECK(type("output.weight") == BlockType::q8_0);
+    CHECK(difference(logits_of(model), logits_of(pretrained::load_model<Model>(path))) < 10);
+  }
+  pretrained::save_gguf(path, model, {.type = BlockType::q4_k});
+  CHECK(type("blk.1.attn_v.weight") == BlockType::q5_0);  // rows of 32
+  CHECK(type("token_embd.weight") == BlockType::q8_0);
+  CHECK(error_of([&] { pretrained::save_gguf(path, model, {.type = BlockType::q2_k}); }) ==
+        "[save_gguf] matrices of type Q2_K are not written, expected one of F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, "
+        "Q5_1, Q4_K, Q5_K, Q6_K, MXFP4");
+}
+
+TEST_CASE("models of rows of whole blocks of 256") {
+  const Scratch scratch;
+  const std::string path = scratch / "x.gguf";
+  auto config = models::TransformerConfig::llama(20, 1, 4, 256, 64);
+  config.feed_forward = 256;
+  const models::FullTransformer<float, Cpu> model(config, Rng(1));
+  double last = 0.1;
+  for (const BlockType of : {BlockType::q4_k, BlockType::q5_k, BlockType::q6_k}) {
+    pretrained::save_gguf(path, model, {.type = of});
+    const io::Gguf file(path);
+    for (const char* name : {"blk.0.attn_q.weight", "blk.0.attn_v.weight", "blk.0.ffn_down.weight"})
+      CHECK(file.find(name)->type == of);
+    for (const char* name : {"token_embd.weight", "output.weight"}) CHECK(file.find(name)->type == BlockType::q6_k);
+    const double now = difference(logits_of(model), logits_of(pretrained::load_model<Model>(path)));
+    CAPTURE(name_of(of), now);
+    CHECK(now < last);
+    last = now;
+  }
+}
+
+TEST_CASE("the type of a tensor, by its name and rows") {
+  using enum BlockType;
+  const auto types = [](std::string_view name, Index columns) {
+    std::vector<BlockType> found;
+    for (const auto& rule : pretrained::gguf_type_rules)
+      found.push_back(pretrained::gguf_type(name, {8, columns}, rule.type));
+    return found;
+  };
+  using Types = std::vector<BlockType>;
+  const Types wanted = {f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q5_k, q6_k, mxfp4};
+  CHECK(types("blk.0.ffn_up.weight", 512) == wanted);
+  CHECK(types("blk.0.ffn_up.weight", 96) ==
+        Types{f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, q5_0, q5_1, q8_0, mxfp4});
+  CHECK(types("blk.0.ffn_up.weight", 80) == Types{f32, f16, bf16, f16, f16, f16, f16, f16, f16, f16, f16, f16});
+  for (const char* name : {"token_embd.weight", "output.weight"}) {
+    CHECK(types(name, 512) == Types{f32, f16, bf16, q8_0, q8_0, q8_0, q8_0, q8_0, q6_k, q6_k, q6_k, q8_0});
+    CHECK(types(name, 96) == Types{f32, f16, bf16, q8_0, q8_0, q8_0, q8_0, q8_0, q8_0, q8_0, q8_0, q8_0});
+  }
+  for (const char* name :
+       {"blk.0.attn_norm.weight", "blk.0.ffn_gate_inp.weight", "position_embd.weight", "blk.0.x.bias"})
+    CHECK(types(name, 512) == Types(wanted.size(), f32));
+  CHECK(pretrained::gguf_type("blk.0.attn_sinks.weight", {512}, q4_k) == f32);
+  for (const auto& rule : pretrained::gguf_type_rules) CHECK(io::can_quantise(rule.type));
 }
 
 TEST_CASE("what no architecture says is refused") {

@@ -6,11 +6,12 @@
 #include "../../io/save_gguf_tokenizer.hpp"
 #include "../tokenizer.hpp"
 #include "gguf_form.hpp"
+#include "gguf_types.hpp"
 
 namespace atom::pretrained {
 
 struct GgufOptions {
-  BlockType type = BlockType::f16;  // of matrices: f32, f16, bf16, q8_0 or q4_0
+  BlockType type = BlockType::f16;  // of matrices: one of gguf_type_rules
   std::string architecture = {};    // of gguf_architectures(); empty: one that says the model's config
   std::optional<io::Tokenizer> tokenizer = {};
   io::SpecialTokens special = {};
@@ -21,35 +22,12 @@ struct GgufOptions {
 
 namespace detail {
 
-// As llama.cpp stores them: vectors and routers in float32, the embedding and the head of a 4-bit model in 8 bits, rows
-// that are no whole blocks in half.
-inline BlockType gguf_type(const std::string& name, const Shape& shape, BlockType wanted) {
-  if (shape.rank() < 2 || !name.ends_with(".weight") || name.ends_with("_norm.weight") ||
-      name.find("ffn_gate_inp") != name.npos || name == "position_embd.weight")
-    return BlockType::f32;
-  if (wanted == BlockType::q4_0 && (name == "token_embd.weight" || name == "output.weight")) wanted = BlockType::q8_0;
-  return shape[-1] % info_of(wanted).values == 0 ? wanted : BlockType::f16;
-}
-
-inline std::uint32_t gguf_file_type(BlockType type) {
-  switch (type) {
-    case BlockType::f32: return 0;
-    case BlockType::f16: return 1;
-    case BlockType::q4_0: return 2;
-    case BlockType::q8_0: return 7;
-    case BlockType::bf16: return 32;
-    default:
-      fail("save_gguf", "matrices of type ", name_of(type), " are not written, expected f32, f16, bf16, q8_0 or q4_0");
-  }
-}
-
 // All keys of the file: those of the form, the tokenizer's, and what the caller says.
 inline io::GgufMetadata gguf_file_metadata(const GgufForm& form, Index rows, const GgufOptions& options) {
   io::GgufMetadata metadata = form.metadata;
   metadata.set("general.type", std::string("model"));
-  metadata.set("general.file_type", gguf_file_type(options.type));
-  if (options.type == BlockType::q8_0 || options.type == BlockType::q4_0)
-    metadata.set("general.quantization_version", 2U);
+  metadata.set("general.file_type", gguf_type_rule(options.type).file_type);
+  if (info_of(options.type).values > 1) metadata.set("general.quantization_version", 2U);
   if (options.tokenizer) io::write_vocabulary(metadata, io::gguf_vocabulary(*options.tokenizer, rows, options.special));
   if (options.chat_template) metadata.set("tokenizer.chat_template", *options.chat_template);
   for (const auto& [key, value] : options.metadata.entries()) metadata.set(key, value);
@@ -91,7 +69,7 @@ void save_gguf(const std::string& path, const models::Transformer<T, D, Policy, 
   for (const auto& tensor : form.tensors) {
     Shape shape = published_shape(tensor, parameters);
     while (shape.rank() > 1 && shape[0] == 1) shape = shape.without(0);  // the file would not tell
-    infos.push_back({.name = tensor.name, .type = detail::gguf_type(tensor.name, shape, options.type), .shape = shape});
+    infos.push_back({.name = tensor.name, .type = gguf_type(tensor.name, shape, options.type), .shape = shape});
   }
   for (const auto& [name, values] : form.numbers) infos.push_back({.name = name, .shape = {std::ssize(values)}});
 

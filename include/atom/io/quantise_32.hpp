@@ -48,7 +48,8 @@ using Codes = std::array<std::uint8_t, 32>;
 
 // Sets the four low bits of each code, and the fifth where the format has one.
 template <class Block> void set_codes(Block& block, const Codes& codes) {
-  for (std::size_t i = 0; i < 16; ++i) block.q[i] = static_cast<std::uint8_t>((codes[i] & 15U) | codes[i + 16] << 4U);
+  for (std::size_t i = 0; i < 16; ++i)
+    block.q[i] = static_cast<std::uint8_t>((codes[i] & 15U) | static_cast<unsigned>(codes[i + 16]) << 4U);
   if constexpr (requires { block.fifth; }) {
     std::uint32_t fifth = 0;
     for (std::size_t i = 0; i < 32; ++i) fifth |= (codes[i] >> 4U & 1U) << i;

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <atom/backend/cpu/lanes.hpp>
-#include <atom/backend/device.hpp>
+#include <atom/backend/memory.hpp>
 #include <atom/io/quote.hpp>
 
 #include "../../examples/cli.hpp"
@@ -119,27 +119,28 @@ inline double peak_gflops(int threads, double budget) {
   return 2e-9 * static_cast<double>(steps * per_step * threads) / seconds;
 }
 
-inline double read_gbytes(const std::vector<float>& from, double budget) {
-  constexpr Index chunk = 1 << 18;
-  const auto chunks = std::ssize(from) / chunk;
+inline double read_gbytes(double budget) {
+  constexpr Index chunk = 1 << 18, chunks = 256;  // 256 MiB, where the library's own memory comes from
+  constexpr std::size_t bytes = std::size_t{chunk * chunks} * sizeof(float);
+  auto* const from = static_cast<float*>(atom::host_allocate(bytes));
+  std::fill_n(from, chunk * chunks, 1.0F);
   std::atomic<float> sink = 0;
   const double seconds = best_seconds(budget, [&] {
-    atom::default_pool().parallel_for(chunks, [&](Index i) { sink = read_floats(from.data() + i * chunk, chunk); });
+    atom::default_pool().parallel_for(chunks, [&](Index i) { sink = read_floats(from + i * chunk, chunk); });
   });
-  return 1e-9 * static_cast<double>(chunk * chunks) * sizeof(float) / seconds;
+  atom::host_deallocate(from, bytes);
+  return 1e-9 * static_cast<double>(bytes) / seconds;
 }
 
 }  // namespace detail
 
 // Those of one thread and of `threads`: one entry where these are the same. Call it first: see in_child.
 inline std::vector<Limits> measure_limits(int threads, double budget = 0.5) {
-  constexpr std::size_t floats = std::size_t{64} << 20U;
   std::vector<Limits> limits;
   for (const int count : threads == 1 ? std::vector{1} : std::vector{1, threads})
     limits.push_back(in_child([&] {
       atom::set_default_threads(count);
-      return Limits{count, detail::peak_gflops(count, budget),
-                    detail::read_gbytes(std::vector<float>(floats, 1.0F), budget)};
+      return Limits{count, detail::peak_gflops(count, budget), detail::read_gbytes(budget)};
     }));
   return limits;
 }

@@ -7,32 +7,14 @@
 #include <atom/io/tiktoken.hpp>
 #include <atom/io/tokenizer_json.hpp>
 
-#include "../../examples/cli.hpp"
+#include "machine.hpp"
 
 #include <cmath>
-#include <ctime>
 #include <random>
 
 using namespace atom;
 
 namespace {
-
-double now() {
-  timespec time{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
-
-double best_seconds(double budget, const auto& work) {
-  const double end = now() + budget;
-  double best = 1e9;
-  for (int run = 0; run < 2 || now() < end; ++run) {
-    const double start = now();
-    work();
-    best = std::min(best, now() - start);
-  }
-  return best;
-}
 
 // Words made of syllables, the n-th of 200,000 as frequent as 1/n, as in prose: most of a text are few of them, but new
 // ones keep coming.
@@ -112,32 +94,32 @@ int main(int argc, char** argv) {
   app.add_option("--vocab", vocab, "tokens to learn");
   app.add_option("--seconds", budget, "time for each of the two figures");
   app.add_flag("--no-hostile", no_hostile, "leave out the texts made to be slow");
-  app.add_flag("--json", json, "one JSON object a line on stdout");
+  app.add_flag("--json", json, bench::json_help);
   return cli::run(app, argc, argv, [&] {
+    set_default_threads(1);  // tells bench::best_seconds to leave out the time of other programs
+    const bench::Output out("tokenize", json);
     const std::string text = text_file.empty() ? made_up_text(5'000'000) : io::read_file(text_file);
     const io::Tokenizer tokenizer = file.empty() ? io::train_bpe(text, {.size = vocab}) : load(file);
     std::vector<TokenId> ids;
-    const double encoding = best_seconds(budget, [&] { ids = tokenizer.encode(text, {.add_special = false}); });
+    const double encoding = bench::best_seconds(budget, [&] { ids = tokenizer.encode(text, {.add_special = false}); });
     std::size_t decoded = 0;
-    const double decoding = best_seconds(budget, [&] { decoded = tokenizer.decode(ids).size(); });
+    const double decoding = bench::best_seconds(budget, [&] { decoded = tokenizer.decode(ids).size(); });
     const auto rate = [](std::size_t bytes, double seconds) { return 1e-6 * static_cast<double>(bytes) / seconds; };
     const double encoded_rate = rate(text.size(), encoding), decoded_rate = rate(decoded, decoding);
-    if (json)
-      fmt::print(
-          "{{\"vocab\":{},\"bytes\":{},\"tokens\":{},\"encode_mb_per_s\":{:.2f},\"decode_mb_per_s\":{:.2f},"
-          "\"compiler\":\"{}\"}}\n",
-          tokenizer.size(), text.size(), ids.size(), encoded_rate, decoded_rate, __VERSION__);
-    else
-      fmt::print("{} tokens know {} bytes as {}: encodes {:.2f} MB/s, decodes {:.2f} MB/s\n", tokenizer.size(),
-                 text.size(), ids.size(), encoded_rate, decoded_rate);
+    out.line("{} tokens know {} bytes as {}: encodes {:.2f} MB/s, decodes {:.2f} MB/s\n", tokenizer.size(), text.size(),
+             ids.size(), encoded_rate, decoded_rate);
+    out.object({{"vocab", tokenizer.size()},
+                {"bytes", text.size()},
+                {"tokens", ids.size()},
+                {"encode_mb_per_s", encoded_rate},
+                {"decode_mb_per_s", decoded_rate}});
     double slowest = 0;
     for (const Hostile& hostile : no_hostile ? std::vector<Hostile>() : hostile_texts()) {
-      const double seconds = best_seconds(0, [&] { ids = tokenizer.encode(hostile.text, {.add_special = false}); });
+      const double seconds = bench::best_seconds(
+          0, [&] { ids = tokenizer.encode(hostile.text, {.add_special = false}); }, 2);
       slowest = std::max(slowest, seconds);
-      if (json)
-        fmt::print("{{\"hostile\":\"{}\",\"tokens\":{},\"s\":{:.4f}}}\n", hostile.name, ids.size(), seconds);
-      else
-        fmt::print("  1 MB, {:14} {:8} tokens, {:.3f} s\n", hostile.name, ids.size(), seconds);
+      out.line("  1 MB, {:14} {:8} tokens, {:.3f} s\n", hostile.name, ids.size(), seconds);
+      out.object({{"hostile", hostile.name}, {"tokens", ids.size()}, {"s", seconds}});
     }
     if (slowest > 1) fmt::print(stderr, "a megabyte took more than a second\n");
     return slowest > 1 ? 1 : 0;

@@ -1,75 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Times a training step (forward, backward, clip, AdamW): of a GPT-2 shape, or with --experts of OLMoE's.
-#include <atom/atom.hpp>
-
-#include "machine.hpp"
+#include "training.hpp"
 
 using namespace atom;
 
 namespace {
 
-struct Options {
-  Index layers = 12, heads = 12, width = 768, vocab = 50257, context = 64, batch = 4, steps = 5;
-  Index experts = 0, active = 1, expert_width = 0;
+struct Options : bench::ModelSize {
+  Index batch = 4, steps = 5;
   int threads = default_thread_count();
   bool json = false, only = false;
 };
-
-// Blocks as Llama's, norms of whole queries and keys, softmax router, untied head (Muennighoff et al. 2024). With one
-// expert: the dense model of the same active parameters.
-models::TransformerConfig olmoe(const Options& o) {
-  auto c = models::TransformerConfig::llama(o.vocab, o.layers, o.heads, o.width, o.context);
-  c.qk_norm = nn::QkNorm::whole;
-  c.feed_forward = o.expert_width * (o.experts == 1 ? o.active : 1);
-  if (o.experts > 1)
-    c.moe = {.experts = o.experts,
-             .active = o.active,
-             .expert_width = o.expert_width,
-             .router = {.balance = 0.01, .z = 0.001}};
-  return c;
-}
-
-// Weights that a token meets in products.
-template <class M> double active_weights(const M& model) {
-  double count = 0;
-  const auto& m = model.config.moe;
-  nn::for_each_tensor(model, [&](const std::string&, const auto& tensor, Role role) {
-    if (role != Role::matrix) return;
-    const auto size = static_cast<double>(tensor.size());
-    count += tensor.rank() == 3 ? size * static_cast<double>(m.active) / static_cast<double>(m.experts) : size;
-  });
-  if (model.config.tie_embeddings) count += static_cast<double>(model.embedding.weight.size());
-  return count;
-}
-
-// What a step takes of multiply-adds, forward and backward.
-template <class M> double operations(const M& model, const Options& o) {
-  const auto tokens = static_cast<double>(o.batch * o.context);
-  const double attention = 6.0 * static_cast<double>(o.layers * o.context * o.width);  // causal: half of 12 t c
-  return (6 * active_weights(model) + attention) * tokens;
-}
-
-// Median seconds of a step, and the last one's loss.
-template <class M> std::pair<double, double> step_seconds(M& model, const Options& o) {
-  auto optim = optim::AdamW(model, {.lr = 1e-4F});
-  const RandomKey key = Rng(2).key("tokens");
-  std::vector<TokenId> ids(static_cast<std::size_t>(o.batch * (o.context + 1)));
-  for (std::size_t i = 0; i < ids.size(); ++i)
-    ids[i] = static_cast<TokenId>(uniform_index(key, static_cast<Index>(i), o.vocab));
-  const auto all = Tensor<TokenId>::from(ids, {o.batch, o.context + 1});
-  const auto x = ops::slice(all, 1, 0, o.context), y = ops::slice(all, 1, 1, o.context);
-  std::vector<double> seconds;
-  double loss_value = 0;
-  for (Index step = 0; step < o.steps + 2; ++step) {
-    const double start = bench::wall();
-    const auto loss = model.loss(x, y, {.mode = nn::training(key)});
-    backward(loss);
-    optim.step();
-    loss_value = static_cast<double>(loss.item());
-    if (step >= 2) seconds.push_back(bench::wall() - start);
-  }
-  return {bench::median(seconds), loss_value};
-}
 
 // make() -> a model, anew for each number of threads.
 void measure(const auto& make, const Options& o, const std::vector<bench::Limits>& all_limits) {
@@ -82,9 +23,10 @@ void measure(const auto& make, const Options& o, const std::vector<bench::Limits
     set_default_threads(limits.threads);
     auto model = make();
     parameters = nn::parameter_count(model);
-    const auto [seconds, loss] = step_seconds(model, o);
+    const auto [seconds, loss] = bench::train(model, o.batch, o.context, o.steps);
     const double tokens = static_cast<double>(o.batch * o.context) / seconds;
-    const double gflops = 1e-9 * operations(model, o) / seconds, share = gflops / limits.gflops;
+    const double gflops = 1e-9 * bench::step_operations(model, o.batch, o.context) / seconds;
+    const double share = gflops / limits.gflops;
     out.line("{:8} {:11.2f} {:10.0f} {:8.1f} {:7.0f}% {:9.0f}\n", limits.threads, 1e3 * seconds, tokens, gflops,
              100 * share, bench::peak_mib());
     out.object({{"ms_per_step", 1e3 * seconds},
@@ -135,7 +77,7 @@ int main(int argc, char** argv) {
     if (o.experts == 0)
       measure([&] { return models::Transformer<float>(gpt2, Rng(1)); }, o, limits);
     else
-      measure([&] { return models::FullTransformer<float>(olmoe(o), Rng(1)); }, o, limits);
+      measure([&] { return models::FullTransformer<float>(bench::olmoe(o), Rng(1)); }, o, limits);
     return 0;
   });
 }

@@ -33,16 +33,20 @@ inline double seconds_of(clockid_t clock) {
 }
 inline double wall() { return seconds_of(CLOCK_MONOTONIC); }
 
-// The best of several runs of `work`, at least `runs` and for `budget` seconds: wall-clock time, but with one thread
-// the time that this thread had the processor, so that other programs disturb less.
+// The best of several runs of `work`, at least `runs` and for `budget` seconds; what is too short for the clock runs
+// several times in one. Wall-clock time, but with one thread the time that this thread had the processor, so that other
+// programs disturb less.
 double best_seconds(double budget, const auto& work, int runs = 3) {
   const clockid_t clock = atom::default_pool().size() == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC;
-  const double end = wall() + budget;
+  const double begin = wall(), end = begin + budget;
+  work();
+  constexpr double shortest = 1e-4;
+  const auto repeats = static_cast<int>(1 + shortest / std::max(wall() - begin, 1e-7));
   double best = 1e9;
   for (int run = 0; run < runs || wall() < end; ++run) {
     const double start = seconds_of(clock);
-    work();
-    best = std::min(best, seconds_of(clock) - start);
+    for (int i = 0; i < repeats; ++i) work();
+    best = std::min(best, (seconds_of(clock) - start) / repeats);
   }
   return best;
 }

@@ -8,6 +8,7 @@
 #include <atom/pretrained/chat_format.hpp>
 #include <atom/pretrained/folder.hpp>
 #include <atom/pretrained/generation_config.hpp>
+#include <atom/pretrained/pack_weights.hpp>
 
 #include <ctime>
 #include <iostream>
@@ -119,6 +120,7 @@ int main(int argc, char** argv) {
   std::optional<Index> top_k;
   std::uint64_t seed = 0;
   int threads = default_thread_count();
+  bool exact = false;
   CLI::App app{"Talks with an open model.\nExample: chat SmolLM2-135M-Instruct.Q4_1.gguf --system 'You are a pirate.'"};
   app.add_option("model", path, "Hugging Face folder, GGUF file or run folder")->required();
   app.add_option("--system", system, "what the model is told before the conversation");
@@ -135,6 +137,7 @@ int main(int argc, char** argv) {
   app.add_option("--min-p", min_p, "drop what is less likely than this share of the most likely");
   app.add_option("--repetition-penalty", repetition_penalty, "above 1: avoid what was said");
   app.add_option("--seed", seed, "of the draws");
+  app.add_flag("--exact", exact, "multiply stored weights as the numbers they are, in float: slower");
   app.add_option("--threads", threads, "threads")->check(CLI::PositiveNumber);
   return cli::run(app, argc, argv, [&] {
     set_default_threads(threads);

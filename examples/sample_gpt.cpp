@@ -6,6 +6,7 @@
 
 #include <atom/atom.hpp>
 #include <atom/pretrained/folder.hpp>
+#include <atom/pretrained/pack_weights.hpp>
 #include <atom/pretrained/tokenizer.hpp>
 
 using namespace atom;

@@ -182,7 +182,7 @@ TEST_CASE("which type each tensor has") {
   CHECK(type("blk.1.attn_v.weight") == BlockType::q5_0);  // rows of 32
   CHECK(type("token_embd.weight") == BlockType::q8_0);
   CHECK(error_of([&] { pretrained::save_gguf(path, model, {.type = BlockType::q2_k}); }) ==
-        "[save_gguf] matrices of type Q2_K are not written, expected one of F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, "
+        "[weights] matrices of type Q2_K are not made, expected one of F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, "
         "Q5_1, Q4_K, Q5_K, Q6_K, MXFP4");
 }
 

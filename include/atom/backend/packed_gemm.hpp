@@ -5,11 +5,12 @@
 //     `to` receives packed_bytes(): panels of 48 rows (f32, f16, bf16), element k of all of them side by side; or
 //     groups of 16 rows in the blocks of core/packed_blocks.hpp. Rows beyond the last are 0.
 //   void packed_gemm(D, m, const float* x, const PackedPart& w, GemmOutput<float> y, const GemmEpilogue<float>& = {})
-//     x (m, k), dense. f32, f16, bf16: the bits of gemm (backend/gemm.hpp) over the values as float. Block formats: each
-//     16 elements of a row of x are rounded to d times integers of -127..127, d = max |x| / 127, multiplied in integers,
-//     exactly, and added up in ascending order, one fma for each 16 and one for the offset of each 32. The bits depend on
-//     neither m, the place, threads nor the instruction set (baseline has no fma). (One d for 32 elements, as is usual,
-//     loses more of them beside a large one: of SmolLM2's most likely tokens 97.1 % stay what they are.)
+//     x (m, k), dense. f32, f16, bf16: the bits of gemm (backend/gemm.hpp) over the values as float. Block formats:
+//     each 16 elements of a row of x are rounded to d times integers of -127..127, d = max |x| / 127, multiplied in
+//     integers, exactly, and added up in ascending order, one fma for each 16 and one for the offset of each 32. The
+//     bits depend on neither m, the place, threads nor the instruction set (baseline has no fma). (One d for 32
+//     elements, as is usual, loses more of them beside a large one: of SmolLM2's most likely tokens 97.1 % stay what
+//     they are.)
 //   void unpack(D, const PackedPart&, const StoredPart& wanted, float* to)
 //     What dequantise() gives for these rows and columns of the file's matrix; `wanted.data` is not looked at.
 #pragma once

@@ -36,7 +36,14 @@ inline const GgufTypeRule& gguf_type_rule(BlockType type) {
   std::string known;
   for (const GgufTypeRule& rule : gguf_type_rules)
     known += (known.empty() ? "" : ", ") + std::string(name_of(rule.type));
-  fail("save_gguf", "matrices of type ", name_of(type), " are not written, expected one of ", known);
+  fail("weights", "matrices of type ", name_of(type), " are not made, expected one of ", known);
+}
+
+// The type of a matrix of rows of `columns`, the embedding or the head or another. Error: no rule for it.
+inline BlockType gguf_type(bool at_end, Index columns, BlockType wanted) {
+  BlockType type = at_end ? gguf_type_rule(wanted).ends : gguf_type_rule(wanted).type;
+  while (columns % info_of(type).values != 0) type = gguf_type_rule(type).fallback;
+  return type;
 }
 
 // The type of the tensor in a file whose matrices are to be `wanted`. Error: no rule for it.
@@ -44,10 +51,7 @@ inline BlockType gguf_type(std::string_view name, const Shape& shape, BlockType 
   if (shape.rank() < 2 || !name.ends_with(".weight") || name.ends_with("_norm.weight") ||
       name.find("ffn_gate_inp") != name.npos || name == "position_embd.weight")
     return BlockType::f32;
-  const bool at_end = name == "token_embd.weight" || name == "output.weight";
-  BlockType type = at_end ? gguf_type_rule(wanted).ends : wanted;
-  while (shape[-1] % info_of(type).values != 0) type = gguf_type_rule(type).fallback;
-  return type;
+  return gguf_type(name == "token_embd.weight" || name == "output.weight", shape[-1], wanted);
 }
 
 }  // namespace atom::pretrained

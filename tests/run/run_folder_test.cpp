@@ -26,7 +26,7 @@ TEST_CASE("run.json tells config, seed, build and data") {
   CHECK(file.get<std::string>("xxh64") == "44bc2cf5ad770999");  // by xxhsum
   const Json& build = read.at("build");
   CHECK(build.get<std::string>("atom") == ATOM_VERSION);
-  const std::string bits = build.get<std::string>("instruction_set") == "baseline" ? "baseline" : "fma";
+  const std::string bits = build.get<std::string>("instruction_set") == "baseline" ? "baseline" : "fma-256";
   CHECK(build.get<std::string>("bits") == (std::is_same_v<atom::Device, atom::Cpu> ? bits : "cuda"));
   CHECK_THROWS_AS(describe_run({.data = {"/nowhere"}}), atom::Error);
 }

@@ -22,10 +22,11 @@ inline io::Json describe_file(const std::string& path) {
   return io::Json::object({{"path", path}, {"bytes", file.size()}, {"xxh64", hexadecimal(io::checksum_of(file))}});
 }
 
-// Which of the streams of identical bits this process computes: all avx2 and avx512 machines share "fma".
+// Which of the streams of identical bits this process computes: all avx2 and avx512 machines share one, named after how
+// products sum (backend/gemm.hpp).
 inline std::string_view bit_stream() {
   if constexpr (!std::is_same_v<Device, Cpu>) return Device::name;
-  return isa() == Isa::baseline ? "baseline" : "fma";
+  return isa() == Isa::baseline ? "baseline" : "fma-256";
 }
 
 // Compiler and flags of the translation unit that includes this, and what it runs on.

@@ -35,7 +35,7 @@ struct Native8 {
     a = __builtin_convertvector(*reinterpret_cast<const Bytes*>(p), Int);
 #else
     typedef char Bytes __attribute__((vector_size(16), aligned(1), may_alias));
-    a = __builtin_ia32_pmovzxbd512_mask(*reinterpret_cast<const Bytes*>(p), Int{}, detail::all_lanes<16>);
+    a = __builtin_ia32_pmovzxbd512_mask(*reinterpret_cast<const Bytes*>(p), Int{}, 0xffff);
 #endif
   }
 #elif ATOM_ISA_LEVEL == 1

@@ -46,9 +46,7 @@ struct Native8 {
     auto a = reinterpret_cast<Bytes>(w), b = reinterpret_cast<Bytes>(x);
     if constexpr (is_signed) {  // |w| and x with w's sign: pairs of products stay below 2^15
       b = __builtin_ia32_psignb256(b, a);
-      typedef signed char Signed __attribute__((vector_size(32), aligned(16)));
-      const auto s = reinterpret_cast<Signed>(a);
-      a = reinterpret_cast<Bytes>(s < 0 ? -s : s);
+      a = __builtin_ia32_psignb256(a, a);
     }
     const Pairs pairs = __builtin_ia32_pmaddubsw256(a, b);
     sum += reinterpret_cast<Int>(__builtin_ia32_pmaddwd256(pairs, Pairs{} + 1));

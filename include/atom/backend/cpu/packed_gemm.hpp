@@ -95,8 +95,11 @@ template <class Tile> void for_packed_tiles(Cpu device, Index m, const PackedPar
   const Index step = std::clamp<Index>(panels_memory / panel_bytes, 1, std::max<Index>(panels / 8, 1));
   const Index steps = (panels + step - 1) / step;
   const Index floats = 48 * gemm_block + 48 * std::min(tile_rows, m);
-  for_gemm_tiles<float>(device, row_tiles * steps, 2.0 * double(m) * double(w.rows) * double(w.columns),
-                        scratch > 0 ? floats : 0, [&](Index index, float* memory) {
+  // Of few rows, reading W takes the time: of a byte as much as of ten operations.
+  const double operations =
+      std::max(2.0 * double(m) * double(w.rows) * double(w.columns), 10.0 * double(panels) * double(panel_bytes));
+  for_gemm_tiles<float>(device, row_tiles * steps, operations, scratch > 0 ? floats : 0,
+                        [&](Index index, float* memory) {
                           const Index row = index / steps * tile_rows, panel = index % steps * step;
                           tile(row, std::min(tile_rows, m - row), panel, std::min(step, panels - panel), memory);
                         });

@@ -55,7 +55,7 @@ template <class M> void pack_weights(M& model, const PackOptions& options = {}) 
     if (stored.defined() && !options.type) return nn::set_weight(weight, stored, pack(stored));
     const Shape shape = nn::weight_shape(weight, stored);
     const bool at_end = name == "embedding.weight" || name == "head.weight", stack = shape.rank() == 3;
-    const BlockType type = gguf_type(at_end, shape[-1], options.type.value_or(BlockType::f32));
+    const BlockType type = gguf_matrix_type(at_end, shape[-1], options.type.value_or(BlockType::f32));
     std::vector<StoredMatrix<D>> members;
     for (Index i = 0; i < (stack ? shape[0] : 1); ++i)
       members.push_back(pack(detail::stored_as(type, detail::matrix_of(weight, stored, i), name)));

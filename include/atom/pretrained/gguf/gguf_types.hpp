@@ -40,7 +40,7 @@ inline const GgufTypeRule& gguf_type_rule(BlockType type) {
 }
 
 // The type of a matrix of rows of `columns`, the embedding or the head or another. Error: no rule for it.
-inline BlockType gguf_type(bool at_end, Index columns, BlockType wanted) {
+inline BlockType gguf_matrix_type(bool at_end, Index columns, BlockType wanted) {
   BlockType type = at_end ? gguf_type_rule(wanted).ends : gguf_type_rule(wanted).type;
   while (columns % info_of(type).values != 0) type = gguf_type_rule(type).fallback;
   return type;
@@ -51,7 +51,7 @@ inline BlockType gguf_type(std::string_view name, const Shape& shape, BlockType 
   if (shape.rank() < 2 || !name.ends_with(".weight") || name.ends_with("_norm.weight") ||
       name.find("ffn_gate_inp") != name.npos || name == "position_embd.weight")
     return BlockType::f32;
-  return gguf_type(name == "token_embd.weight" || name == "output.weight", shape[-1], wanted);
+  return gguf_matrix_type(name == "token_embd.weight" || name == "output.weight", shape[-1], wanted);
 }
 
 }  // namespace atom::pretrained

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Talks with an open model: a Hugging Face folder or a GGUF file, with its own tokenizer, chat template and sampling.
 #include "adapted_model.hpp"
+#include "cache_option.hpp"
 #include "cli.hpp"
 #include "model_path.hpp"
 
@@ -35,8 +36,11 @@ io::CivilTime today() {
 class Chat {
  public:
   Chat(const Model& model, const io::Tokenizer& tokenizer, pretrained::ChatFormat format,
-       sample::GenerateOptions options, Index context)
-      : tokenizer_(tokenizer), format_(std::move(format)), options_(std::move(options)), session_(model, context) {
+       sample::GenerateOptions options, Index context, CacheType cache)
+      : tokenizer_(tokenizer),
+        format_(std::move(format)),
+        options_(std::move(options)),
+        session_(model, context, cache) {
     options_.vocab = tokenizer.size();
   }
 
@@ -116,6 +120,7 @@ class Chat {
 int main(int argc, char** argv) {
   std::string path, system, prompt, template_file, adapter;
   Index context = 4096, tokens = 1024;
+  CacheType cache = CacheType::exact;
   std::optional<double> temperature, top_p, min_p, repetition_penalty;
   std::optional<Index> top_k;
   std::uint64_t seed = 0;
@@ -130,6 +135,7 @@ int main(int argc, char** argv) {
   app.add_option("--adapter", adapter, "folder of low-rank adapters, as finetune and PEFT write it")
       ->check(CLI::ExistingDirectory);
   app.add_option("--context", context, "tokens that the model remembers")->check(CLI::PositiveNumber);
+  cli::add_cache_option(app, cache);
   app.add_option("--tokens", tokens, "of an answer, at most")->check(CLI::PositiveNumber);
   app.add_option("--temperature", temperature, "0: the most likely token each time; else the model's own setting");
   app.add_option("--top-k", top_k, "keep the k most likely; 0: all");
@@ -162,7 +168,7 @@ int main(int argc, char** argv) {
                .repetition_penalty = repetition_penalty.value_or(usual.sampler.repetition_penalty),
                .seed = seed,
                .stop_ids = usual.ends},
-              std::min(context, model.config.context));
+              std::min(context, model.config.context), cache);
     if (!system.empty()) chat.say("system", system);
     if (!prompt.empty()) {
       chat.say("user", prompt);

@@ -97,17 +97,14 @@ double activations_per_token(const models::TransformerConfig& c) {
 io::Json memory(const models::MetaTransformer& model, Index total, std::optional<Index> stored_bytes, Index context) {
   const auto& c = model.config;
   if (context == 0) context = std::min<Index>(c.context, 8192);
-  auto cache = model.make_cache(1, context);
-  double values = 0;
-  for (Index i = 0; i < c.layers; ++i)
-    values += as_double(cache.layer(i).k.size() + (cache.values_in_keys() ? 0 : cache.layer(i).v.size()));
+  const double cache_bytes = static_cast<double>(model.make_cache(1, context).bytes());
   constexpr double in_float = sizeof(float);
   const double weights = in_float * as_double(total),
                activations = in_float * as_double(context) * activations_per_token(c);
-  auto json = io::Json::object({{"context", context}, {"kv_cache", in_float * values}});
+  auto json = io::Json::object({{"context", context}, {"kv_cache", cache_bytes}});
   if (stored_bytes) json.set("weights_as_stored", *stored_bytes);
   json.set("weights_in_float", weights);
-  json.set("run", in_float * values + (stored_bytes ? as_double(*stored_bytes) : weights));
+  json.set("run", cache_bytes + (stored_bytes ? as_double(*stored_bytes) : weights));
   json.set("activations", activations);
   json.set("train", 4 * weights + activations);  // weights, gradients, two moments
   return json;

@@ -19,6 +19,7 @@
 #include "backend/for_each.hpp"
 #include "backend/gemm.hpp"
 #include "backend/grouped_gemm.hpp"
+#include "backend/kv_blocks.hpp"
 #include "backend/linear_cross_entropy.hpp"
 #include "backend/memory.hpp"
 #include "backend/meta.hpp"

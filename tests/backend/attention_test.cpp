@@ -217,31 +217,47 @@ std::vector<T> slice(const std::vector<T>& all, Index batch, Index length, Index
   return {begin, begin + count * width};
 }
 
+// A layer of a cache and its memory, which is not a number until it is written.
+struct Cache {
+  std::vector<std::byte> memory;
+  KvBlocks<float> blocks;
+
+  explicit Cache(const KvBlocks<float>& b) : memory(std::size_t(b.bytes()), std::byte{0xff}), blocks(b) {
+    blocks.data = memory.data();
+  }
+};
+
 // What one sequence gives through a cache of `capacity` slots, `step` tokens at a time; float.
-template <class P>
-std::vector<float> through_cache(const Case<float>& whole, Index batch, Index capacity, Index step, const P& policy) {
+template <class P> std::vector<float> through_cache(const Case<float>& whole, Index batch, Index capacity, Index step,
+                                                    const P& policy, CacheType type = CacheType::exact) {
   const auto [b, t, s, h, k, d, e] = whole.x;
-  std::vector<float> cache_k(std::size_t(capacity * k * d)), cache_v(std::size_t(capacity * k * e)), result;
+  const Cache cache({.type = type,
+                     .batch = 1,
+                     .slots = (capacity + key_block - 1) / key_block * key_block,
+                     .heads = k,
+                     .d = d,
+                     .e = e});
+  std::vector<float> result;
   for (Index first = 0; first < t; first += step) {
     const Index count = std::min(step, t - first);
     const auto q = slice(whole.q, batch, t, first, count, h * d), key = slice(whole.k, batch, s, first, count, k * d);
     const auto value = slice(whole.v, batch, s, first, count, k * e);
     std::vector<float> out(std::size_t(count * h * e));
     const auto start = std::int32_t(first), counts = std::int32_t(count), end = start + counts;
-    cache_append(Cpu{}, CacheAppend<float>{.cache_k = contiguous_view(cache_k.data(), {1, capacity, k, d}),
-                                           .cache_v = contiguous_view(cache_v.data(), {1, capacity, k, e}),
+    cache_append(Cpu{}, CacheAppend<float>{.cache = cache.blocks,
                                            .k = contiguous_view(key.data(), {1, count, k, d}),
                                            .v = contiguous_view(value.data(), {1, count, k, e}),
                                            .start = &start,
                                            .counts = &counts});
     attention_forward(Cpu{},
                       AttentionForward<float>{.q = contiguous_view(q.data(), {1, count, h, d}),
-                                              .k = contiguous_view<const float>(cache_k.data(), {1, capacity, k, d}),
-                                              .v = contiguous_view<const float>(cache_v.data(), {1, capacity, k, e}),
+                                              .k = {},
+                                              .v = {},
                                               .out = contiguous_view(out.data(), {1, count, h, e}),
                                               .sinks = whole.sinks.empty() ? nullptr : whole.sinks.data(),
                                               .scale = whole.scale(),
-                                              .positions = {.query_start = &start, .key_end = &end}},
+                                              .positions = {.query_start = &start, .key_end = &end},
+                                              .cache = cache.blocks},
                       policy);
     result.insert(result.end(), out.begin(), out.end());
   }
@@ -477,50 +493,112 @@ TEST_CASE("any number of threads gives the same bits, and so do all instruction 
 
 TEST_CASE("cache_append writes the valid tokens of each row and nothing else") {
   const Index s = 64, t = 5, k = 2, d = 3, e = 4;
-  std::vector<float> cache_k(std::size_t(3 * s * k * d), -1.0F), cache_v(std::size_t(3 * s * k * e), -1.0F);
+  const Cache cache({.batch = 3, .slots = s, .heads = k, .d = d, .e = e});
   std::vector<float> key(std::size_t(3 * t * k * d)), value(std::size_t(3 * t * k * e));
   for (std::size_t i = 0; i < key.size(); ++i) key[i] = float(i);
   for (std::size_t i = 0; i < value.size(); ++i) value[i] = float(i) + 0.5F;
   const std::int32_t start[] = {0, 62, 130}, counts[] = {5, 4, 0};  // the second wraps around
-  cache_append(Cpu{}, CacheAppend<float>{.cache_k = contiguous_view(cache_k.data(), {3, s, k, d}),
-                                         .cache_v = contiguous_view(cache_v.data(), {3, s, k, e}),
+  cache_append(Cpu{}, CacheAppend<float>{.cache = cache.blocks,
                                          .k = contiguous_view<const float>(key.data(), {3, t, k, d}),
                                          .v = contiguous_view<const float>(value.data(), {3, t, k, e}),
                                          .start = start,
                                          .counts = counts});
+  const auto check_part = [&](const KvPart<float>& part, Index slot, const std::vector<float>& from, Index row) {
+    for (Index i = 0; i < part.width; ++i) {
+      const float found = part.load(slot, i);
+      if (row < 0)
+        CHECK(std::isnan(found));
+      else
+        CHECK(found == from[std::size_t(row * part.width + i)]);
+    }
+  };
   for (Index batch = 0; batch < 3; ++batch)
     for (Index slot = 0; slot < s; ++slot) {
       Index token = -1;
       for (Index i = 0; i < counts[batch]; ++i)
         if ((start[batch] + i) % s == slot) token = i;
-      for (Index i = 0; i < k * d; ++i)
-        CHECK(cache_k[std::size_t((batch * s + slot) * k * d + i)] ==
-              (token < 0 ? -1.0F : key[std::size_t((batch * t + token) * k * d + i)]));
-      for (Index i = 0; i < k * e; ++i)
-        CHECK(cache_v[std::size_t((batch * s + slot) * k * e + i)] ==
-              (token < 0 ? -1.0F : value[std::size_t((batch * t + token) * k * e + i)]));
+      for (Index head = 0; head < k; ++head) {
+        const Index row = token < 0 ? -1 : (batch * t + token) * k + head;
+        check_part(cache.blocks.keys(batch, slot, head), slot, key, row);
+        check_part(cache.blocks.values(batch, slot, head), slot, value, row);
+      }
     }
 }
 
 TEST_CASE("values may lie within the keys: attention over them, appended once") {
-  const Index s = 128, t = 70, h = 5, d = 24, e = 16;
-  Case<float> apart({1, t, t, h, 1, d, e}), whole({1, t, t, h, 1, d, e});
-  for (Index i = 0; i < t; ++i) std::copy_n(&apart.k[std::size_t(i * d)], e, &apart.v[std::size_t(i * e)]);
-  apart.run(Causal{});
-  std::vector<float> cache(std::size_t(s * d)), out(apart.out.size());
-  const std::int32_t start = 0, count = std::int32_t(t);
-  cache_append(Cpu{}, CacheAppend<float>{.cache_k = contiguous_view(cache.data(), {1, s, 1, d}),
-                                         .cache_v = {},
-                                         .k = contiguous_view<const float>(whole.k.data(), {1, t, 1, d}),
-                                         .v = {},
-                                         .start = &start,
-                                         .counts = &count});
-  auto args = apart.forward_args();
-  args.k = contiguous_view<const float>(cache.data(), {1, s, 1, d});
-  args.v = View<const float>{cache.data(), {1, s, 1, e}, {s * d, d, d, 1}};
-  args.out = contiguous_view(out.data(), {1, t, h, e});
-  args.lse = nullptr;
-  args.positions = {.query_start = &start, .key_end = &count};
-  attention_forward(Cpu{}, args, Causal{});
-  CHECK(same_bits(out, apart.out));
+  const Index s = 128, t = 70, h = 5, d = 40, e = 16;
+  for (const CacheType type : {CacheType::exact, CacheType::f16, CacheType::q8_0}) {
+    Case<float> apart({1, t, t, h, 1, d, e});
+    const Cache cache({.type = type, .batch = 1, .slots = s, .heads = 1, .d = d, .e = e, .values_in_keys = true});
+    const std::int32_t start = 0, count = std::int32_t(t);
+    cache_append(Cpu{}, CacheAppend<float>{.cache = cache.blocks,
+                                           .k = contiguous_view<const float>(apart.k.data(), {1, t, 1, d}),
+                                           .v = {},
+                                           .start = &start,
+                                           .counts = &count});
+    for (Index i = 0; i < t; ++i) {
+      for (Index j = 0; j < d; ++j) apart.k[std::size_t(i * d + j)] = cache.blocks.keys(0, i, 0).load(i % key_block, j);
+      std::copy_n(&apart.k[std::size_t(i * d)], e, &apart.v[std::size_t(i * e)]);
+    }
+    apart.run(Causal{});
+    std::vector<float> out(apart.out.size());
+    auto args = apart.forward_args();
+    args.cache = cache.blocks;
+    args.out = contiguous_view(out.data(), {1, t, h, e});
+    args.lse = nullptr;
+    args.positions = {.query_start = &start, .key_end = &count};
+    attention_forward(Cpu{}, args, Causal{});
+    CHECK(same_bits(out, apart.out));
+  }
+}
+
+TEST_CASE("a cache of halves or codes holds each element to a half's or a code's precision") {
+  const IsaGuard guard;
+  const Index s = 64, d = 40;  // a group of 32 and one of 8
+  for (const CacheType type : {CacheType::f16, CacheType::q8_0}) {
+    const Cache cache({.type = type, .batch = 1, .slots = s, .heads = 1, .d = d, .e = d});
+    for (const float size : {1e-30F, 1e-4F, 1.0F, 300.0F, 1e9F}) {
+      std::vector<float> x(std::size_t(3 * d));
+      for (std::size_t i = 0; i < x.size(); ++i) x[i] = size * std::sin(float(i) * 1.7F);
+      const std::int32_t start = 7, count = 3;
+      const auto rows = contiguous_view<const float>(x.data(), {1, 3, 1, d});
+      cache_append(Cpu{},
+                   CacheAppend<float>{.cache = cache.blocks, .k = rows, .v = rows, .start = &start, .counts = &count});
+      for (const auto& part : {cache.blocks.keys(0, 7, 0), cache.blocks.values(0, 7, 0)})
+        for (Index slot = 0; slot < 3; ++slot)
+          for (Index i = 0; i < d; ++i) {
+            const float wanted = x[std::size_t(slot * d + i)], found = part.load(7 + slot, i);
+            float most = 0;
+            for (Index j = i / 32 * 32; j < std::min(d, i / 32 * 32 + 32); ++j)
+              most = std::max(most, std::abs(x[std::size_t(slot * d + j)]));
+            CHECK(std::isfinite(found));
+            if (type == CacheType::f16 && size < 65504)
+              CHECK(std::abs(found - wanted) <= std::max(std::abs(wanted) / 2048, 0x1p-25F));
+            if (type == CacheType::q8_0 && size < 8e6F) CHECK(std::abs(found - wanted) <= most / 253 + 127 * 0x1p-25F);
+          }
+    }
+  }
+}
+
+TEST_CASE("attention over halves or codes: near the exact result, the same bits for any steps and instruction set") {
+  const IsaGuard guard;
+  const Case<float> whole({1, 150, 150, 6, 2, 40, 48});
+  for (const CacheType type : {CacheType::f16, CacheType::q8_0}) {
+    set_isa(best_isa());
+    const auto exact = through_cache(whole, 0, 192, 150, Causal{});
+    const auto found = through_cache(whole, 0, 192, 150, Causal{}, type);
+    double off = 0, size = 0;
+    for (std::size_t i = 0; i < exact.size(); ++i) {
+      off += (found[i] - exact[i]) * (found[i] - exact[i]);
+      size += exact[i] * exact[i];
+    }
+    const double error = std::sqrt(off / size);
+    CHECK(error > 0);
+    CHECK(error < (type == CacheType::f16 ? 1e-3 : 2e-2));
+    CHECK(same_bits(found, through_cache(whole, 0, 192, 1, Causal{}, type)));
+    CHECK(same_bits(found, through_cache(whole, 0, 256, 37, Causal{}, type)));
+    set_isa(best_isa() >= Isa::avx2 ? Isa::avx2 : Isa::baseline);
+    if (isa() != Isa::baseline || best_isa() == Isa::baseline)
+      CHECK(same_bits(found, through_cache(whole, 0, 192, 11, Causal{}, type)));
+  }
 }

@@ -5,6 +5,7 @@
 #include <atom/pretrained/load.hpp>
 #include <atom/pretrained/pack_weights.hpp>
 
+#include "../../examples/cache_option.hpp"
 #include "../../examples/model_path.hpp"
 #include "machine.hpp"
 
@@ -19,6 +20,7 @@ struct Options {
   Index prompt = 128, tokens = 64, batch = 1, runs = 3;
   int threads = default_thread_count();
   bool json = false;
+  CacheType cache = CacheType::exact;
 };
 
 // The type of --weights; nothing: as stored.
@@ -50,7 +52,7 @@ double pass_bytes(const Model& model, Index batch) {
 class Sequences {
  public:
   Sequences(const Model& model, const Options& o)
-      : model_(model), batch_(o.batch), cache_(model.make_cache(o.batch, o.prompt + o.tokens)) {
+      : model_(model), batch_(o.batch), cache_(model.make_cache(o.batch, o.prompt + o.tokens, o.cache)) {
     const RandomKey key = Rng(1).key("prompt");
     for (Index i = 0; i < o.batch * o.prompt; ++i)
       prompt_.push_back(static_cast<TokenId>(uniform_index(key, i, model.config.vocab)));
@@ -144,6 +146,7 @@ int main(int argc, char** argv) {
   app.add_option("model", o.path, "Hugging Face folder, GGUF file or run folder; none: nothing is timed");
   app.add_option("--weights", o.weights, "type of the matrices")
       ->check(CLI::IsMember({"as-is", "f32", "bf16", "q8_0", "q4_0"}));
+  cli::add_cache_option(app, o.cache);
   app.add_option("--threads", o.threads, "threads that compute")->check(CLI::PositiveNumber);
   app.add_option("--prompt", o.prompt, "tokens of each sequence to read")->check(CLI::PositiveNumber);
   app.add_option("--tokens", o.tokens, "tokens of each sequence to decode")->check(CLI::PositiveNumber);

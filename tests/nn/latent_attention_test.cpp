@@ -89,13 +89,13 @@ TEST_CASE("a cache of latents holds kv_rank + rope_dim numbers for each token an
   const LatentShape shape = sized();
   nn::KvCache<float, Cpu> cache(cache_of(shape, 128, {0, 0, 0}));
   CHECK(cache.bytes_per_token() == std::size_t(5 + 4) * sizeof(float) * 3);
-  CHECK(cache.layer(2).k.shape() == Shape{1, 128, 1, 9});
-  CHECK(cache.layer(2).v.shape() == Shape{1, 128, 1, 5});
-  CHECK(cache.layer(2).v.shares_storage(cache.layer(2).k));
-  CHECK(cache.layer(2).v.data() == cache.layer(2).k.data());
+  CHECK(cache.bytes() == 128 * cache.bytes_per_token());
+  CHECK(cache.layer(2).values(0, 64, 0).data == cache.layer(2).keys(0, 64, 0).data);
   const nn::KvCache<double, Cpu> plain(
       nn::KvCacheShape{.batch = 3, .capacity = 64, .kv_heads = 2, .head_dim = 8, .windows = {0, 16}});
   CHECK(plain.bytes_per_token() == 2 * std::size_t(2 * 8) * sizeof(double) * 2);
+  nn::KvCacheShape coded{.capacity = 64, .kv_heads = 2, .head_dim = 64, .windows = {0}, .type = CacheType::q8_0};
+  CHECK(nn::KvCache<float, Cpu>(coded).bytes_per_token() == std::size_t(2 * 2 * (64 + 2 * 2)));
   CHECK_THROWS_WITH((nn::KvCache<float, Cpu>(
                         nn::KvCacheShape{.capacity = 8, .kv_heads = 1, .head_dim = 4, .windows = {0}, .value_dim = 5})),
                     "[kv_cache] values that lie within the keys are at most as wide, 4: found 5");

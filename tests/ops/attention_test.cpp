@@ -130,13 +130,15 @@ TEST_CASE("attention over a cache gives the bits of one pass") {
   const NoGrad no_grad;
   const Inputs in({1, 90, 90, 4, 2, 8, 8});
   const auto wanted = ops::attention(in.q, in.k, in.v, Causal{}, {.sinks = in.sinks}).to_vector();
-  const auto cache_k = Values::zeros({1, 128, 2, 8}), cache_v = Values::zeros({1, 128, 2, 8});
+  KvBlocks<double> cache{.batch = 1, .slots = 128, .heads = 2, .d = 8, .e = 8};
+  std::vector<std::byte> memory(std::size_t(cache.bytes()));
+  cache.data = memory.data();
   std::vector<double> found;
   for (Index first = 0, count = 37; first < 90; first += count, count = std::min<Index>(3, 90 - first)) {
     const std::int32_t start = std::int32_t(first), counts = std::int32_t(count), end = start + counts;
     const auto tokens = [&](const Values& x) { return ops::slice(x, 1, first, count); };
     const auto out =
-        ops::cached_attention(tokens(in.q), tokens(in.k), tokens(in.v), cache_k.buffer(), cache_v.buffer(),
+        ops::cached_attention(tokens(in.q), tokens(in.k), tokens(in.v), cache,
                               {.start = &start, .counts = &counts, .end = &end}, Causal{}, {.sinks = in.sinks});
     const auto values = out.to_vector();
     found.insert(found.end(), values.begin(), values.end());
@@ -164,11 +166,19 @@ TEST_CASE("attention names the rule and both values") {
   Inputs in({1, 2, 2, 1, 1, 4, 4});
   CHECK_THROWS_WITH(ops::attention(in.q, in.k, in.v, Causal{}, {.sinks = shaped({2})}),
                     "[attention] sinks have shape (2), expected one for each query head: (1)");
-  CHECK_THROWS_WITH(ops::cached_attention(in.q, in.k, {}, in.k.buffer(), in.v.buffer(), {}, Causal{}),
-                    "[cached_attention] v is undefined, expected a cache whose values are a view of its keys");
-  CHECK_THROWS_WITH(ops::cached_attention(in.q, in.k, in.v, in.k.buffer(), in.k.buffer(), {}, Causal{}),
+  KvBlocks<double> cache{.batch = 1, .slots = 64, .heads = 1, .d = 4, .e = 5};
+  CHECK_THROWS_WITH(ops::cached_attention(in.q, in.k, {}, cache, {}, Causal{}),
+                    "[cached_attention] v is undefined, expected a cache whose values lie within its keys");
+  CHECK_THROWS_WITH(ops::cached_attention(in.q, in.k, in.v, cache, {}, Causal{}),
+                    "[cached_attention] v has shape (1, 2, 1, 4), expected (1, 2, 1, 5) as the cache has them");
+  cache.e = 4, cache.heads = 2;
+  CHECK_THROWS_WITH(ops::cached_attention(in.q, in.k, in.v, cache, {}, Causal{}),
+                    "[cached_attention] k has shape (1, 2, 1, 4), expected (1, 2, 2, 4) as the cache has them");
+  cache.heads = 1, cache.values_in_keys = true;
+  CHECK_THROWS_WITH(ops::cached_attention(in.q, in.k, in.v, cache, {}, Causal{}),
                     "[cached_attention] the cache's values lie within its keys, expected an undefined v");
+  cache.values_in_keys = false;
   in.q.require_grad();
-  CHECK_THROWS_WITH(ops::cached_attention(in.q, in.k, in.v, in.k.buffer(), in.v.buffer(), {}, Causal{}),
+  CHECK_THROWS_WITH(ops::cached_attention(in.q, in.k, in.v, cache, {}, Causal{}),
                     "[cached_attention] an input has a gradient, and this has no backward rule: use NoGrad");
 }

@@ -15,10 +15,9 @@
 #include "../core/view.hpp"
 #include "../policy/score.hpp"
 #include "device.hpp"
+#include "kv_blocks.hpp"
 
 namespace atom {
-
-inline constexpr std::int32_t key_block = 64;
 
 // Where the keys and queries of each batch row stand. Null: the first query at 0, and every key slot is filled.
 // The key of position p lies in slot p % s. Where key_end passes s (a ring: the last s positions remain), s must be a
@@ -29,6 +28,7 @@ struct AttentionPositions {
 };
 
 // All views have stride 1 along their last axis and any stride along the others. Positions stay below 2^31 - 64.
+// Keys and values are those of a cache where there is one; the bits are the same as of rows that hold what it holds.
 template <class T> struct AttentionForward {
   View<const T> q;   // (b, t, h, d)
   View<const T> k;   // (b, s, k, d)
@@ -39,6 +39,11 @@ template <class T> struct AttentionForward {
   const T* sinks = nullptr;  // (h); null: none
   T scale = 1;
   AttentionPositions positions = {};
+  KvBlocks<T> cache = {};  // in place of k and v, if it has data
+
+  ATOM_HD Index slots() const { return cache.data ? cache.slots : k.shape[1]; }
+  ATOM_HD Index kv_heads() const { return cache.data ? cache.heads : k.shape[2]; }
+  ATOM_HD Index value_dim() const { return cache.data ? cache.e : v.shape[3]; }
 };
 
 // The gradients, from what the forward pass read and wrote. No ring: key_end <= s.
@@ -53,13 +58,14 @@ template <class T> struct AttentionBackward {
   T* dsinks = nullptr;  // (b, t, h) dense, overwritten: each query's part of the gradient of sinks; with sinks only
   T scale = 1;
   AttentionPositions positions = {};
+
+  ATOM_HD Index slots() const { return k.shape[1]; }
 };
 
 // Puts the first counts[b] of t new keys and values of each batch row into the cache, at slots (start[b] + i) % s, and
-// touches nothing else. counts[b] <= s. Null cache_v and v: the values lie within the keys (latent attention).
+// touches nothing else. counts[b] <= s. v is null where the cache's values lie within its keys (latent attention).
 template <class T> struct CacheAppend {
-  View<T> cache_k;                       // (b, s, k, d)
-  View<T> cache_v;                       // (b, s, k, e)
+  KvBlocks<T> cache;                     // s slots
   View<const T> k;                       // (b, t, k, d)
   View<const T> v;                       // (b, t, k, e)
   const std::int32_t* start = nullptr;   // (b)

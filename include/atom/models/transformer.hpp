@@ -144,12 +144,13 @@ template <class T, class D = Device, ScorePolicy Policy = Causal, class Router =
     return run(ids, pass);
   }
 
-  // A cache for `batch` sequences of at most `capacity` tokens (0: the context).
-  nn::KvCache<T, D> make_cache(Index batch = 1, Index capacity = 0) const {
+  // A cache for `batch` sequences of at most `capacity` tokens (0: the context), kept as `type` says.
+  nn::KvCache<T, D> make_cache(Index batch = 1, Index capacity = 0, CacheType type = CacheType::exact) const {
     nn::KvCacheShape shape{.batch = batch,
                            .capacity = capacity > 0 ? capacity : config.context,
                            .kv_heads = config.kv_heads,
-                           .head_dim = config.head_dim};
+                           .head_dim = config.head_dim,
+                           .type = type};
     if (config.latent.kv_rank > 0) {  // one head: the latent, which is key and value, and the rotated part of the key
       shape.kv_heads = 1;
       shape.head_dim = config.latent.kv_rank + config.latent.rope_dim;

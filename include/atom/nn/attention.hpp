@@ -63,8 +63,7 @@ template <class T, class D> Tensor<T, D> rotated(const Tensor<T, D>& y, const Pa
 template <class T, class D, class Policy>
 Tensor<T, D> over_cache(const Tensor<T, D>& q, const Tensor<T, D>& k, const Tensor<T, D>& v, KvCache<T, D>& cache,
                         Index layer, const Policy& policy, const ops::AttentionOptions<T, D>& options) {
-  auto& kept = cache.layer(layer);
-  return ops::cached_attention(q, k, v, kept.k, kept.v,
+  return ops::cached_attention(q, k, v, cache.layer(layer),
                                {.start = cache.starts(), .counts = cache.counts(), .end = cache.ends()}, policy,
                                options);
 }

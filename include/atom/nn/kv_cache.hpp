@@ -16,6 +16,7 @@ struct KvCacheShape {
       {};               // for each layer: how many positions a query looks back over (a ring keeps those); 0: all
   Index pass = 0;       // most tokens of a sequence in one pass; 0: capacity
   Index value_dim = 0;  // > 0: values are the first so many elements of the keys, in their memory (latent attention)
+  CacheType type = CacheType::exact;
 };
 
 // How many positions a query below `capacity` looks back over at most, its own included; 0: over all of them.
@@ -28,10 +29,6 @@ template <class Policy> Index looks_back(const Policy& policy, Index capacity) {
 
 template <class T, class D> class KvCache {
  public:
-  struct Layer {
-    Buffer<T, D> k, v;  // (b, s, k, d) and (b, s, k, e); the key of position p at slot p % s
-  };
-
   // Errors: sizes that are not positive; out of memory.
   explicit KvCache(const KvCacheShape& shape, D device = {})
       : shape_(checked(shape)),
@@ -43,19 +40,28 @@ template <class T, class D> class KvCache {
     for (const Index window : shape_.windows) {
       Index slots = round_up(shape_.capacity);
       if (window > 0) slots = std::min(slots, round_up(window + shape_.pass - 1));
-      layers_.push_back(make_layer(device, slots));
+      layers_.push_back(Layer(device, blocks(nullptr, slots).bytes(), slots));
       least_slots_ = std::min(least_slots_, slots);
     }
   }
 
   const KvCacheShape& shape() const { return shape_; }
-  Layer& layer(Index i) { return layers_[static_cast<std::size_t>(i)]; }
+  KvBlocks<T> layer(Index i) {
+    auto& layer = layers_[static_cast<std::size_t>(i)];
+    return blocks(reinterpret_cast<std::byte*>(layer.memory.mutable_data()), layer.slots);
+  }
+  // Memory of all layers. What no token has been written to is not resident.
+  std::size_t bytes() const {
+    Index sum = 0;
+    for (const Layer& layer : layers_) sum += blocks(nullptr, layer.slots).bytes();
+    return static_cast<std::size_t>(sum);
+  }
   // Whether values lie within the keys: what is appended then is keys alone.
   bool values_in_keys() const { return shape_.value_dim > 0; }
   // Memory that one token of one sequence takes, over all layers.
   std::size_t bytes_per_token() const {
-    const Index width = shape_.kv_heads * shape_.head_dim * (values_in_keys() ? 1 : 2);
-    return layers_.size() * static_cast<std::size_t>(width) * sizeof(T);
+    const Index block = shape_.kv_heads * blocks(nullptr, key_block).block_bytes();
+    return layers_.size() * static_cast<std::size_t>(block) / key_block;
   }
   // Number of tokens read, by sequence.
   std::span<const std::int32_t> lengths() const { return lengths_; }
@@ -100,6 +106,13 @@ template <class T, class D> class KvCache {
   const std::int32_t* ends() const { return positions_.data() + 2 * shape_.batch; }
 
  private:
+  struct Layer {
+    Buffer<std::uint8_t, D> memory;
+    Index slots;
+
+    Layer(D device, Index bytes, Index count) : memory(device, {bytes}), slots(count) {}
+  };
+
   static const KvCacheShape& checked(const KvCacheShape& shape) {
     check(!shape.windows.empty() && shape.batch > 0 && shape.capacity > 0, "kv_cache",
           "layers, batch and capacity are positive: found ", shape.windows.size(), ", ", shape.batch, " and ",
@@ -109,14 +122,15 @@ template <class T, class D> class KvCache {
     return shape;
   }
   static Index round_up(Index slots) { return (slots + key_block - 1) / key_block * key_block; }
-  Layer make_layer(D device, Index slots) const {
-    const auto zeros = [&] {
-      return Tensor<T, D>::zeros({shape_.batch, slots, shape_.kv_heads, shape_.head_dim}, device).buffer();
-    };
-    Layer made{zeros(), {}};
-    made.v = values_in_keys() ? made.k.alias({shape_.batch, slots, shape_.kv_heads, shape_.value_dim}, made.k.strides())
-                              : zeros();
-    return made;
+  KvBlocks<T> blocks(std::byte* memory, Index slots) const {
+    return {.data = memory,
+            .type = shape_.type,
+            .batch = shape_.batch,
+            .slots = slots,
+            .heads = shape_.kv_heads,
+            .d = shape_.head_dim,
+            .e = values_in_keys() ? shape_.value_dim : shape_.head_dim,
+            .values_in_keys = values_in_keys()};
   }
   void upload(Index row, std::span<const std::int32_t> values) {
     copy_from_host(positions_.device(), positions_.mutable_data() + row * shape_.batch, values.data(),

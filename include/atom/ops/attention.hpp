@@ -115,24 +115,24 @@ template <class T, class D, ScorePolicy Policy> Tensor<T, D> attention(const Ten
 }
 
 // The same for new tokens behind those of a cache: writes the first counts[b] of k and v (b, t, kv-heads, .) of each
-// row into cache_k and cache_v (b, s, kv-heads, .) at their positions, then lets q see all of the row's keys. The key
-// of position p lies in slot p % s; where that wraps around, s is a multiple of key_block and the policy sees no key
-// that this pass overwrites. An undefined v: the values lie within the keys, and cache_v is a view of cache_k. Results
-// of padding mean nothing. Not differentiated. Errors: shapes; an input has a gradient.
+// row into the cache at their positions, then lets q see all of the row's keys. The key of position p lies in slot
+// p % s; where that wraps around, the policy sees no key that this pass overwrites. v is undefined where the cache's
+// values lie within its keys. Results of padding mean nothing. Not differentiated. Errors: shapes; an input has a
+// gradient.
 template <class T, class D, ScorePolicy Policy>
 Tensor<T, D> cached_attention(const Tensor<T, D>& q, const Tensor<T, D>& k, const Tensor<T, D>& v,
-                              const Buffer<T, D>& cache_k, const Buffer<T, D>& cache_v, const CachePass& pass,
-                              const Policy& policy, const AttentionOptions<T, D>& options = {}) {
+                              const KvBlocks<T>& cache, const CachePass& pass, const Policy& policy,
+                              const AttentionOptions<T, D>& options = {}) {
   constexpr std::string_view where = "cached_attention";
   detail::check_attention(where, q.shape(), k.shape(), v.defined() ? v.shape() : k.shape());
   check(q.dim(1) == k.dim(1), where, "q and k are the same tokens: found ", q.shape(), " and ", k.shape());
-  detail::check_attention(where, q.shape(), cache_k.shape(), cache_v.shape());
-  check(k.dim(2) == cache_k.dim(2) && (!v.defined() || v.dim(3) == cache_v.dim(3)), where,
-        "k, v and the cache differ: ", k.shape(), ", ", v.shape(), " and ", cache_k.shape(), ", ", cache_v.shape());
-  check(v.defined() || cache_v.shares_storage(cache_k), where,
-        "v is undefined, expected a cache whose values are a view of its keys");
-  check(!v.defined() || !(cache_v.shares_storage(cache_k) && cache_v.data() == cache_k.data()), where,
-        "the cache's values lie within its keys, expected an undefined v");
+  check(v.defined() != cache.values_in_keys, where,
+        cache.values_in_keys ? "the cache's values lie within its keys, expected an undefined v"
+                             : "v is undefined, expected a cache whose values lie within its keys");
+  const Shape keys{cache.batch, k.dim(1), cache.heads, cache.d}, values{cache.batch, k.dim(1), cache.heads, cache.e};
+  check(k.shape() == keys, where, "k has shape ", k.shape(), ", expected ", keys, " as the cache has them");
+  check(!v.defined() || v.shape() == values, where, "v has shape ", v.shape(), ", expected ", values,
+        " as the cache has them");
   check(!grad_enabled() ||
             !(q.requires_grad() || k.requires_grad() || v.requires_grad() || options.sinks.requires_grad()),
         where, "an input has a gradient, and this has no backward rule: use NoGrad");
@@ -140,23 +140,19 @@ Tensor<T, D> cached_attention(const Tensor<T, D>& q, const Tensor<T, D>& k, cons
   const auto sinks = detail::attention_sinks(where, options, q.dim(2));
   const auto q_rows = detail::with_dense_rows(q.buffer()), k_rows = detail::with_dense_rows(k.buffer()),
              v_rows = v.defined() ? detail::with_dense_rows(v.buffer()) : Buffer<T, D>();
-  cache_append(device, CacheAppend<T>{.cache_k = cache_k.mutable_view(),
-                                      .cache_v = v.defined() ? cache_v.mutable_view() : View<T>(),
-                                      .k = k_rows.view(),
-                                      .v = v_rows.view(),
-                                      .start = pass.start,
-                                      .counts = pass.counts});
-  cache_k.overwritten();
-  cache_v.overwritten();
-  Buffer<T, D> out(device, {q.dim(0), q.dim(1), q.dim(2), cache_v.dim(3)});
+  cache_append(device,
+               CacheAppend<T>{
+                   .cache = cache, .k = k_rows.view(), .v = v_rows.view(), .start = pass.start, .counts = pass.counts});
+  Buffer<T, D> out(device, {q.dim(0), q.dim(1), q.dim(2), cache.e});
   attention_forward(device,
                     AttentionForward<T>{.q = q_rows.view(),
-                                        .k = cache_k.view(),
-                                        .v = cache_v.view(),
+                                        .k = {},
+                                        .v = {},
                                         .out = out.mutable_view(),
                                         .sinks = sinks.data(),
                                         .scale = detail::attention_scale(options, q.dim(3)),
-                                        .positions = {.query_start = pass.start, .key_end = pass.end}},
+                                        .positions = {.query_start = pass.start, .key_end = pass.end},
+                                        .cache = cache},
                     policy);
   return constant(out);
 }

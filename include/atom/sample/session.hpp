@@ -3,6 +3,7 @@
 // what is new in it.
 #pragma once
 
+#include "../backend/kv_blocks.hpp"
 #include "generate.hpp"
 
 namespace atom::sample {
@@ -15,8 +16,9 @@ template <LanguageModel M> class Session {
     std::size_t reused;  // tokens of the prompt that were not read again
   };
 
-  // Room for `capacity` tokens, 0: the model's context. The model must outlive the session.
-  explicit Session(const M& model, Index capacity = 0) : model_(&model), cache_(model.make_cache(1, capacity)) {}
+  // Room for `capacity` tokens, 0: the model's context; kept as `type` says. The model must outlive the session.
+  explicit Session(const M& model, Index capacity = 0, CacheType type = CacheType::exact)
+      : model_(&model), cache_(model.make_cache(1, capacity, type)) {}
 
   Index capacity() const { return cache_.shape().capacity; }
 

@@ -8,6 +8,7 @@
 #include "gemm.hpp"  // Transpose
 #include "lanes.hpp"
 #include "memory.hpp"
+#include "widen.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -90,7 +91,7 @@ struct AttentionRow {
   KeyRange present;  // keys that exist
 
   template <class Args> AttentionRow(const Args& a, Index batch) {
-    const auto s = static_cast<std::int32_t>(a.k.shape[1]);
+    const auto s = static_cast<std::int32_t>(a.slots());
     start = a.positions.query_start ? a.positions.query_start[batch] : 0;
     const std::int32_t end = a.positions.key_end ? a.positions.key_end[batch] : s;
     present = {std::max(0, end - s), end - 1};
@@ -114,11 +115,13 @@ template <class T> class AttentionArray {
 };
 
 template <class T> struct AttentionForwardScratch {
-  AttentionArray<T> keys, scores;               // (d, key_block), (attention_tile, key_block)
+  AttentionArray<T> keys, values, scores;       // (d, key_block), a part of a cache, (attention_tile, key_block)
   AttentionArray<T> q, sums, totals, greatest;  // by row: (d), (e rounded up to 16), (16), one
 
-  AttentionForwardScratch(Cpu device, Index rows, Index d, Index e)
+  // kept: elements of the part of a cache that values come from, where it does not hold them as T.
+  AttentionForwardScratch(Cpu device, Index rows, Index d, Index e, Index kept)
       : keys(device, key_block * d),
+        values(device, kept),
         scores(device, attention_tile * key_block),
         q(device, rows * d),
         sums(device, rows * round_up(e, 16)),
@@ -152,11 +155,12 @@ template <class T> struct AttentionBackwardScratch {
 namespace atom {
 
 template <class T, ScorePolicy P> void attention_forward(Cpu device, const AttentionForward<T>& a, const P& policy) {
-  const Index heads = a.k.shape[2], rows = a.q.shape[1] * (heads > 0 ? a.q.shape[2] / heads : 0);
+  const Index heads = a.kv_heads(), rows = a.q.shape[1] * (heads > 0 ? a.q.shape[2] / heads : 0);
+  const Index kept = a.cache.type == CacheType::exact ? 0 : key_block * std::max(a.cache.d, a.cache.e);
   const Index tasks = (rows + detail::attention_task - 1) / detail::attention_task;
   device.pool().parallel_for(a.q.shape[0] * heads * tasks, [&](Index task) {
     const Index begin = task % tasks * detail::attention_task, end = std::min(rows, begin + detail::attention_task);
-    const detail::AttentionForwardScratch<T> scratch(device, end - begin, a.q.shape[3], a.v.shape[3]);
+    const detail::AttentionForwardScratch<T> scratch(device, end - begin, a.q.shape[3], a.value_dim(), kept);
     ATOM_DISPATCH(attention_forward_task, a, policy, task / tasks / heads, task / tasks % heads, begin, end, scratch);
   });
 }
@@ -171,18 +175,19 @@ template <class T, ScorePolicy P> void attention_backward(Cpu device, const Atte
 }
 
 template <class T> void cache_append(Cpu device, const CacheAppend<T>& a) {
-  const auto append = [&](const View<T>& cache, const View<const T>& from, Index batch) {
-    const std::size_t bytes = static_cast<std::size_t>(from.shape[3]) * sizeof(T);
-    for (Index i = 0; i < a.counts[batch]; ++i)
-      for (Index head = 0; head < from.shape[2]; ++head) {
-        const Index slot = (a.start[batch] + i) % cache.shape[1];
-        std::memcpy(cache.data + batch * cache.strides[0] + slot * cache.strides[1] + head * cache.strides[2],
-                    from.data + batch * from.strides[0] + i * from.strides[1] + head * from.strides[2], bytes);
-      }
+  const auto append = [&](const KvPart<T>& part, Index slot, const T* x) {
+    for (Index i = 0; i < part.width; i += part.group) part.store_group(slot % key_block, i, x);
+  };
+  const auto row = [](const View<const T>& from, Index batch, Index i, Index head) {
+    return from.data + batch * from.strides[0] + i * from.strides[1] + head * from.strides[2];
   };
   device.pool().parallel_for(a.k.shape[0], [&](Index batch) {
-    append(a.cache_k, a.k, batch);
-    if (a.v.data) append(a.cache_v, a.v, batch);
+    for (Index i = 0; i < a.counts[batch]; ++i)
+      for (Index head = 0; head < a.k.shape[2]; ++head) {
+        const Index slot = (a.start[batch] + i) % a.cache.slots;
+        append(a.cache.keys(batch, slot, head), slot, row(a.k, batch, i, head));
+        if (a.v.data) append(a.cache.values(batch, slot, head), slot, row(a.v, batch, i, head));
+      }
   });
 }
 

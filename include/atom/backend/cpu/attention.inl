@@ -9,10 +9,8 @@ template <class T> ATOM_KERNEL void attention_forward_rows(const AttentionForwar
   using V = Lanes<T>;
   constexpr T infinity = std::numeric_limits<T>::infinity();
   const detail::AttentionRow row(a, batch);
-  const Index d = a.q.shape[3], e = a.v.shape[3], group = a.q.shape[2] / a.k.shape[2];
+  const Index d = a.q.shape[3], e = a.value_dim(), group = a.q.shape[2] / a.kv_heads();
   const Index wide = detail::round_up(e, 16);  // a row of sums in scratch
-  const T* keys = a.k.data + batch * a.k.strides[0] + key_head * a.k.strides[2];
-  const T* values = a.v.data + batch * a.v.strides[0] + key_head * a.v.strides[2];
   const auto position = [&](Index r) { return row.start + static_cast<std::int32_t>((begin + r) / group); };
   const auto place = [&](const auto& view, Index r) {  // of a query row in q or out
     return view.data + batch * view.strides[0] + (begin + r) / group * view.strides[1] +
@@ -31,9 +29,8 @@ template <class T> ATOM_KERNEL void attention_forward_rows(const AttentionForwar
 
   const KeyRange span = scorer.span(scorer.policy, position(0), position(count - 1), row.present);
   for (std::int32_t block = span.first / key_block * key_block; block <= span.last; block += key_block) {
-    const Index slot = block % a.k.shape[1];
     const Index present = std::min(key_block, row.present.last + 1 - block);
-    attention_transpose<T>(keys + slot * a.k.strides[1], a.k.strides[1], present, d, scratch.keys);
+    const auto [keys, values, values_row] = attention_block<T>(a, batch, key_head, block % a.slots(), present, scratch);
 
     for (Index r = 0; r < count; r += detail::attention_tile) {
       const Index rows = std::min(detail::attention_tile, count - r);
@@ -44,7 +41,7 @@ template <class T> ATOM_KERNEL void attention_forward_rows(const AttentionForwar
                             .depth = d,
                             .a = scratch.q + r * d,
                             .a_row = d,
-                            .b = scratch.keys + from,
+                            .b = keys + from,
                             .b_row = key_block,
                             .c = scratch.scores + from,
                             .c_row = key_block});
@@ -92,8 +89,8 @@ template <class T> ATOM_KERNEL void attention_forward_rows(const AttentionForwar
                             .depth = to - from,
                             .a = scratch.scores + from,
                             .a_row = key_block,
-                            .b = values + (slot + from) * a.v.strides[1],
-                            .b_row = a.v.strides[1],
+                            .b = values + from * values_row,
+                            .b_row = values_row,
                             .c = scratch.sums + r * wide,
                             .c_row = wide,
                             .accumulate = true});

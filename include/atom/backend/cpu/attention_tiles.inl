@@ -77,6 +77,58 @@ template <class T> ATOM_KERNEL void attention_transpose(const T* from, Index row
     for (Index i = 0; i < width; ++i) to[i * key_block + j] = j < count ? from[j * row + i] : T(0);
 }
 
+// ---- key blocks -----------------------------------------------------------------------------------------------------
+
+// Elements column..column+15 of a line of a part that is not exact; at: of the first of them.
+ATOM_ALWAYS_INLINE Lanes<float> attention_widen(const KvPart<float>& part, Index line, Index column, Index at) {
+  if (part.type == CacheType::f16) return lanes_of_half(part.halves() + at);
+  const auto codes = to_float(widened(part.codes() + at));
+  if (part.transposed) return lanes_of_half(part.scales() + part.scale_at(column, line)) * codes;
+  return Lanes<float>(static_cast<float>(part.scales()[part.scale_at(line, column)])) * codes;
+}
+
+// to = the first `present` slots of a part as T, in the part's own order.
+template <class T> ATOM_KERNEL void attention_widen_part(const KvPart<T>& part, Index present, T* to) {
+  const Index lines = part.transposed ? part.width : present, length = part.transposed ? key_block : part.width;
+  const Index wanted = part.transposed ? present : part.width;
+  for (Index line = 0; line < lines; ++line, to += length) {
+    Index column = 0;
+    if constexpr (std::same_as<T, float>)
+      for (; column + 16 <= wanted; column += 16)
+        attention_widen(part, line, column, line * length + column).store(to + column);
+    for (; column < wanted; ++column) to[column] = part.transposed ? part.load(column, line) : part.load(line, column);
+  }
+}
+
+// A block's keys (d, key_block) and values, as rows of T.
+template <class T> struct AttentionBlock {
+  const T *keys, *values;
+  Index values_row;
+};
+template <class T> ATOM_KERNEL AttentionBlock<T> attention_block(const AttentionForward<T>& a, Index batch, Index head,
+                                                                 Index slot, Index present,
+                                                                 const detail::AttentionForwardScratch<T>& scratch) {
+  if (!a.cache.data) {
+    const T* keys = a.k.data + batch * a.k.strides[0] + slot * a.k.strides[1] + head * a.k.strides[2];
+    const T* values = a.v.data + batch * a.v.strides[0] + slot * a.v.strides[1] + head * a.v.strides[2];
+    attention_transpose<T>(keys, a.k.strides[1], present, a.q.shape[3], scratch.keys);
+    return {scratch.keys, values, a.v.strides[1]};
+  }
+  const KvPart<T> keys = a.cache.keys(batch, slot, head), values = a.cache.values(batch, slot, head);
+  const T* rows = values.exact();
+  if (a.cache.type != CacheType::exact) {
+    attention_widen_part<T>(values, present, scratch.values);
+    rows = scratch.values;
+  }
+  if (a.cache.values_in_keys)
+    attention_transpose<T>(rows, keys.width, present, keys.width, scratch.keys);
+  else if (a.cache.type == CacheType::exact)
+    return {keys.exact(), rows, values.width};
+  else
+    attention_widen_part<T>(keys, present, scratch.keys);
+  return {scratch.keys, rows, values.width};
+}
+
 // ---- scores ---------------------------------------------------------------------------------------------------------
 
 // Which lanes of a T a comparison of keys means.

@@ -5,6 +5,7 @@
 
 #include "../dequantise.hpp"
 #include "rows.hpp"
+#include "widen.hpp"
 
 #define ATOM_MEMORY_BOUND
 #define ATOM_KERNEL_TEXT "dequantise.inl"

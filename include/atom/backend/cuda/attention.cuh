@@ -40,12 +40,20 @@ ATOM_HD KeySpan attention_keys(const P& policy, const AttentionPositions& p, Ind
   return {range.first > held ? range.first : held, end < written ? end : written};
 }
 
+// Element i of a key or a value, of a sequence or a cache.
+template <class T> ATOM_HD T attention_key(const AttentionForward<T>& a, Index b, Index slot, Index head, Index i) {
+  return a.cache.data ? a.cache.keys(b, slot, head).load(slot % key_block, i) : attention_row(a.k, b, slot, head)[i];
+}
+template <class T> ATOM_HD T attention_value(const AttentionForward<T>& a, Index b, Index slot, Index head, Index i) {
+  return a.cache.data ? a.cache.values(b, slot, head).load(slot % key_block, i) : attention_row(a.v, b, slot, head)[i];
+}
+
 template <class T, class P> struct AttentionQuery {
   AttentionForward<T> a;
   P policy;
   ATOM_HD void operator()(Index unit) const {
-    const Index t = a.q.shape[1], h = a.q.shape[2], d = a.q.shape[3], s = a.k.shape[1], e = a.v.shape[3];
-    const Index head = unit % h, query = unit / h % t, b = unit / (h * t), shared = head / (h / a.k.shape[2]);
+    const Index t = a.q.shape[1], h = a.q.shape[2], d = a.q.shape[3], s = a.slots(), e = a.value_dim();
+    const Index head = unit % h, query = unit / h % t, b = unit / (h * t), shared = head / (h / a.kv_heads());
     const T* q = attention_row(a.q, b, query, head);
     T* out = attention_row(a.out, b, query, head);
     for (Index i = 0; i < e; ++i) out[i] = 0;
@@ -55,11 +63,13 @@ template <class T, class P> struct AttentionQuery {
     for (Index key = keys.first; key < keys.end; ++key) {
       const auto at = attention_index(a.positions, b, query, key, head);
       if (!policy_visible(policy, at)) continue;
-      const T score = policy_score(policy, a.scale * dot_of(q, attention_row(a.k, b, key % s, shared), d), at);
+      T product = 0;
+      for (Index i = 0; i < d; ++i) product = math::fma(q[i], attention_key(a, b, key % s, shared, i), product);
+      const T score = policy_score(policy, a.scale * product, at);
       if (score == -infinity) continue;
       const T above = math::max(most, score), keep = math::exp(most - above), weight = math::exp(score - above);
-      const T* v = attention_row(a.v, b, key % s, shared);
-      for (Index i = 0; i < e; ++i) out[i] = math::fma(weight, v[i], out[i] * keep);
+      for (Index i = 0; i < e; ++i)
+        out[i] = math::fma(weight, attention_value(a, b, key % s, shared, i), out[i] * keep);
       total = math::fma(total, keep, weight);
       most = above;
     }
@@ -142,16 +152,18 @@ template <class T> struct AttentionGradientOfSink {
   }
 };
 
-template <class T> struct CacheAppendElement {
-  View<T> cache;
-  View<const T> from;
-  const std::int32_t *start, *counts;
-  ATOM_HD void operator()(Index i) const {
-    const Index d = from.shape[3], heads = from.shape[2], t = from.shape[1];
-    const Index column = i % d, head = i / d % heads, time = i / (d * heads) % t, b = i / (d * heads * t);
-    if (time >= counts[b]) return;
-    attention_row(cache, b, (start[b] + time) % cache.shape[1], head)[column] =
-        attention_row(from, b, time, head)[column];
+// Elements of one new key or value that share a scale.
+template <class T, bool keys> struct CacheAppendGroup {
+  CacheAppend<T> a;
+  ATOM_HD void operator()(Index unit) const {
+    const View<const T>& from = keys ? a.k : a.v;
+    const Index groups = KvPart<T>::groups(from.shape[3]), heads = from.shape[2], t = from.shape[1];
+    const Index group = unit % groups, head = unit / groups % heads, time = unit / (groups * heads) % t,
+                b = unit / (groups * heads * t);
+    if (time >= a.counts[b]) return;
+    const Index slot = (a.start[b] + time) % a.cache.slots;
+    const KvPart<T> part = keys ? a.cache.keys(b, slot, head) : a.cache.values(b, slot, head);
+    part.store_group(slot % key_block, group * part.group, attention_row(from, b, time, head));
   }
 };
 
@@ -168,8 +180,11 @@ void attention_backward(D device, const AttentionBackward<T>& a, const P& policy
   if (a.dsinks) for_each(device, a.q.shape[0] * a.q.shape[1] * a.q.shape[2], detail::AttentionGradientOfSink<T>{a});
 }
 template <GridDevice D, class T> void cache_append(D device, const CacheAppend<T>& a) {
-  for_each(device, a.k.size(), detail::CacheAppendElement<T>{a.cache_k, a.k, a.start, a.counts});
-  if (a.v.data) for_each(device, a.v.size(), detail::CacheAppendElement<T>{a.cache_v, a.v, a.start, a.counts});
+  const auto units = [](const View<const T>& from) {
+    return from.shape[0] * from.shape[1] * from.shape[2] * KvPart<T>::groups(from.shape[3]);
+  };
+  for_each(device, units(a.k), detail::CacheAppendGroup<T, true>{a});
+  if (a.v.data) for_each(device, units(a.v), detail::CacheAppendGroup<T, false>{a});
 }
 
 }  // namespace atom
